@@ -1,0 +1,94 @@
+# What a person and CI run. `make help` lists the targets.
+#
+# The repository holds several Go modules, and ./... stops at the border of a nested one. So every target loops over
+# all of them, found by their go.mod; a new one needs no line here. Each runs in its own directory with GOWORK=off,
+# because that is how a user's build sees it: go.work must not lend it a dependency that its go.mod forgot.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+MODULES := $(sort $(patsubst %/go.mod,%,$(shell find . -name go.mod -not -path '*/.*' -not -path '*/testdata/*')))
+
+# Tools that go.mod does not know. CI installs exactly these; raise a version here and nowhere else.
+GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+GOVULNCHECK   := golang.org/x/vuln/cmd/govulncheck@v1.9.0
+TOOLS          = $(shell go env GOPATH)/bin
+
+# The race detector needs cgo, hence a C compiler. Without one the tests still say something, but less.
+RACE = $(shell [ "$$(go env CGO_ENABLED)" = 1 ] && command -v "$$(go env CC | cut -d' ' -f1)" >/dev/null && echo -race)
+
+# A test that hangs is stopped and shows its goroutines well before the run's own limit.
+TESTFLAGS ?= -timeout=4m
+FUZZTIME  ?= 20s
+BENCH     ?= .
+COUNT     ?= 1
+# A file for the event stream of `make test`; empty: none is kept.
+JSON      ?=
+
+# $(call each,COMMAND) runs COMMAND in every module, to the last one, and fails if it failed in any.
+each = status=0; for m in $(MODULES); do (cd $$m && export GOWORK=off && $(1)) || { echo "make: failed in $$m" >&2; status=1; }; done; exit $$status
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo "  Modules: $(MODULES)"
+
+# go vet runs whole, not only the part of it that go test runs. The event stream is what the closing line counts.
+.PHONY: test
+test: ## Build, vet and test every module, with -race if there is a C compiler (JSON=file keeps the events)
+	@$(if $(RACE),:,echo '!!! NO C COMPILER: the tests run WITHOUT the race detector !!!' >&2)
+	@{ $(call each,{ status=0; go build ./... || status=1; go vet ./... || status=1; \
+	     go test -json $(RACE) $(TESTFLAGS) ./... || status=1; exit $$status; }); } \
+	   | tee $(if $(JSON),'$(abspath $(JSON))',/dev/null) | go run ./internal/tools/testsum
+	@if [ -f go.work ]; then go build -o /dev/null ./examples/echo-api; fi
+
+.PHONY: lint
+lint: ## Lint every module (needs `make tools` once)
+	@test -x $(TOOLS)/golangci-lint || { echo 'golangci-lint is missing: make tools' >&2; exit 1; }
+	@$(call each,echo "lint $$m" && $(TOOLS)/golangci-lint run --config '$(CURDIR)/.golangci.yml' ./...)
+
+.PHONY: fuzz
+fuzz: ## Fuzz every target of every package for FUZZTIME each (20s)
+	@.ci/fuzz $(FUZZTIME) $(MODULES)
+
+# The nested bench module compares with peers and is run from there, on purpose and by hand.
+.PHONY: bench
+bench: ## Run the root module's benchmarks (BENCH=regexp, COUNT=10 for benchstat)
+	@GOWORK=off go test -run='^$$' -bench='$(BENCH)' -benchmem -count=$(COUNT) ./...
+
+.PHONY: cover
+cover: ## Write cover/*.out and print each module's coverage
+	@mkdir -p cover
+	@$(call each,out='$(CURDIR)'/cover/$$(basename "$$PWD").out && go test $(TESTFLAGS) -coverpkg=./... -coverprofile="$$out" ./... >/dev/null && go tool cover -func="$$out" | sed -n '$$s|^total:|'$$m'|p')
+
+.PHONY: tidy
+tidy: ## Run go mod tidy in every module
+	@$(call each,go mod tidy)
+
+.PHONY: format
+format: ## Rewrite the sources as gofmt would
+	@find . -name '*.go' -not -path '*/testdata/*' -print0 | xargs -0 gofmt -w
+
+.PHONY: run
+run: ## Run the example shop (through go.work)
+	@go run ./examples/echo-api
+
+# A binary of another version is replaced: a lint run that depends on the machine is worth nothing.
+.PHONY: tools
+tools: ## Install the pinned golangci-lint and govulncheck with `go install`
+	@for tool in $(GOLANGCI_LINT) $(GOVULNCHECK); do \
+	  bin=$(TOOLS)/$$(basename $${tool%@*}); \
+	  have=$$(go version -m "$$bin" 2>/dev/null | awk '$$1 == "mod" { print $$3 }' || true); \
+	  if [ "$$have" = "$${tool#*@}" ]; then echo "have $$tool"; else echo "install $$tool"; go install "$$tool"; fi; \
+	done
+
+# govulncheck asks a database on the network. -version names the day of the database only if it could be read; that is
+# the probe, and it needs no address here.
+.PHONY: vuln
+vuln: ## Check every module for known vulnerabilities, if the database can be reached
+	@if timeout 30 $(TOOLS)/govulncheck -version | grep '^DB updated'; then \
+	  $(call each,echo "vuln $$m" && $(TOOLS)/govulncheck ./...); \
+	else \
+	  echo '!!! THE VULNERABILITY DATABASE CANNOT BE REACHED: nothing was checked !!!' >&2; \
+	fi
