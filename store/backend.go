@@ -1,0 +1,127 @@
+package store
+
+import (
+	"context"
+	"time"
+)
+
+// Fence is a reading of a backend's eviction clock. It is logical: no wall clock is involved, and two fences compare
+// only within one Epoch.
+//
+// A zero Epoch means that nothing may be stored: the backend could not read its clock, or has none.
+type Fence struct {
+	Epoch [16]byte // the life of the clock; a new one after the clock was lost
+	Tick  uint64   // evictions counted in this Epoch
+}
+
+// Record is what a backend keeps under a key.
+//
+// WARNING: Value and Tags belong to the backend once stored and to everybody who looks them up: nobody may change
+// them afterwards.
+type Record struct {
+	Value []byte
+	Tags  []string
+	TTL   time.Duration // from the moment it is stored; must be positive
+	Fence Fence         // as it stood before Value was computed
+}
+
+// Found is the answer to the look-up of one key.
+type Found struct {
+	Record *Record       // nil = miss
+	Fence  Fence         // for a fill of this key that begins now; given for a hit as for a miss
+	Left   time.Duration // until the record expires; positive on a hit
+}
+
+// Verdict says what became of a [Record] handed to [Backend.Store].
+type Verdict uint8
+
+const (
+	// Unknown: the backend cannot tell whether the record is kept. It is the zero value, so that a forgotten
+	// verdict promises nothing.
+	Unknown Verdict = iota
+	// Stored: the record is kept, and no eviction of its tags had happened since its fence.
+	Stored
+	// Fenced: an eviction came in between; the record is not kept.
+	Fenced
+	// Refused: the record is not kept for another reason: no fence, too large, out of memory, closed.
+	Refused
+)
+
+// String returns the verdict's name in lower case.
+func (v Verdict) String() string {
+	switch v {
+	case Stored:
+		return "stored"
+	case Fenced:
+		return "fenced"
+	case Refused:
+		return "refused"
+	default:
+		return "unknown"
+	}
+}
+
+// Backend is what a driver implements. Package storetest checks the contract; all methods may be called concurrently.
+//
+// NOTE: once Evict or Delete has returned nil, no Lookup that begins afterwards, anywhere, may return a record whose
+// fence was handed out before that call began and that carries one of the tags (or is stored under the key).
+type Backend interface {
+	// Lookup answers for every key, in the order of keys, in one trip. Absence is not an error. On an error
+	// the result is nil, and nothing may be stored on its account.
+	Lookup(ctx context.Context, keys ...string) ([]Found, error)
+	// Store judges r against r.Fence and keeps it unless an eviction came in between. The error, if any, only
+	// explains a verdict of Refused or Unknown.
+	Store(ctx context.Context, key string, r Record) (Verdict, error)
+	// Delete forgets keys, and beats a fill in flight as Evict does.
+	Delete(ctx context.Context, keys ...string) error
+	// Evict forgets every record that carries one of the tags. Nil means confirmed everywhere. The cost does
+	// not depend on how many records there are.
+	Evict(ctx context.Context, tags ...string) error
+	// Check returns the configuration error with which the backend was made, if any. It does no I/O.
+	Check() error
+	// Close ends the backend's goroutines. Afterwards every look-up is a miss with a zero fence, and Store
+	// refuses. A second call does nothing.
+	Close() error
+}
+
+// Held is a record in the memory of this process, with room for the decoded form that its readers share.
+type Held interface {
+	// Record returns the record itself.
+	Record() *Record
+	// View returns what SetView was given last, or nil.
+	View() any
+	// SetView keeps a decoded form of the record beside it for later readers. size is what the form occupies,
+	// in bytes, besides what it borrows from the record; it counts against the backend's budget.
+	//
+	// WARNING: the form is shared by all readers at once and must not change.
+	SetView(view any, size int)
+}
+
+// Local is the optional ability of a backend that holds records in the memory of this process: a look-up of one key
+// that copies nothing. The key's bytes may be reused as soon as Peek returns. A record that Peek returns has been
+// checked like one that Lookup returns; a false ok says nothing about the fence, so a fill begins with Lookup.
+type Local interface {
+	Peek(key []byte) (held Held, left time.Duration, ok bool)
+}
+
+// Tier is the optional ability of a backend to name itself in a Cache-Status header: "memory", "redis".
+type Tier interface {
+	Tier() string
+}
+
+// As finds an optional ability T of b, or of a backend that b wraps: the first in the chain of Unwrap() Backend that
+// implements it.
+func As[T any](b Backend) (T, bool) {
+	for b != nil {
+		if t, ok := b.(T); ok {
+			return t, true
+		}
+		w, ok := b.(interface{ Unwrap() Backend })
+		if !ok {
+			break
+		}
+		b = w.Unwrap()
+	}
+	var none T
+	return none, false
+}
