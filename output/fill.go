@@ -1,0 +1,353 @@
+package output
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/echocache/echocache/internal/flight"
+	"github.com/echocache/echocache/store"
+)
+
+// Fill is one run of a handler under a policy. A door runs the handler with Request, its answer going to Writer.
+type Fill struct {
+	Request *http.Request
+	Writer  http.ResponseWriter
+
+	q        *request
+	recorder *recorder
+	context  *fillContext
+	flight   *flight.Flight[outcome] // nil: the page is for this request only
+	fence    store.Fence
+	tags     []string
+	began    time.Time
+	entry    Entry
+	around   bool        // the handler wrote past Writer
+	composed atomic.Bool // the handler asked another cached handler for a part of its page
+
+	place sync.Once // gives up the place among MaxFills
+	aside bool      // the fill has left; see leave
+	ended bool      // the flight has its outcome
+}
+
+// KeepsStatus reports whether the policy keeps answers with this status code, so that the door may render a returned
+// error of that code inside the fill.
+func (f *Fill) KeepsStatus(code int) bool {
+	for _, s := range f.q.policy.statuses {
+		if s.code == code {
+			return !f.aside && f.flight != nil
+		}
+	}
+	return false
+}
+
+// WrittenAround tells the cache that the handler answered on the framework's own response, past Writer.
+func (f *Fill) WrittenAround() { f.around = true }
+
+// lead runs the handler for everybody who waits for the key, stores what it answers, and answers its own request.
+func (q *request) lead(flight *flight.Flight[outcome], fence store.Fence) error {
+	tags, reason := q.expand()
+	if reason != "" {
+		flight.Finish(outcome{})
+		return q.bypass(q.w, q.r, q.x, reason, "")
+	}
+	f := q.newFill(flight, q.policy.maxBytes)
+	f.fence, f.tags = fence, tags
+	return f.run(q.context(f))
+}
+
+// alone runs the handler for this request only, because it waited long enough or waiting is not worth it. The handler
+// sees no more of the request than in a fill for everybody; its answer goes straight through.
+func (q *request) alone(reason string) error {
+	f := q.newFill(nil, 0)
+	f.recorder.onThrough = func(string) { f.pass(reason) }
+	return f.run(q.context(f))
+}
+
+func (q *request) newFill(flight *flight.Flight[outcome], limit int64) *Fill {
+	f := &Fill{q: q, flight: flight, began: time.Now()}
+	f.recorder = newRecorder(q.w, limit, f.pass)
+	f.Writer = f.recorder
+	return f
+}
+
+// context makes the context in which f runs. A fill for one request only is its client's from the start.
+func (q *request) context(f *Fill) *fillContext {
+	c := newFillContext(q.r.Context(), q.cache.life, q.cache.config.Patience, f)
+	if f.flight == nil {
+		c.attach()
+	}
+	return c
+}
+
+// run runs the handler. Whatever it does, nobody who waits is left behind: a panic and runtime.Goexit pass through
+// here as they would without a cache.
+func (f *Fill) run(ctx *fillContext) (err error) {
+	q, c := f.q, f.q.cache
+	f.context = ctx
+	f.Request = q.restrict(ctx, q.r, q.query, q.x.Scheme())
+	returned := false
+	c.counters.filling.Add(1)
+	defer func() {
+		c.counters.filling.Add(-1)
+		f.release()
+		ctx.end()
+		if !returned {
+			f.broken()
+		}
+	}()
+	if err = f.acquire(ctx); err != nil {
+		returned = true
+		f.end(outcome{})
+		return err
+	}
+	err = q.x.Fill(f)
+	returned = true
+	c.at("fill")
+	return f.settle(err)
+}
+
+// acquire takes one of the places that MaxFills allows. It waits for one as long as a fill may take, whoever the fill
+// is for.
+func (f *Fill) acquire(ctx context.Context) error {
+	places := f.q.cache.places
+	if places == nil {
+		return nil
+	}
+	select {
+	case places <- struct{}{}:
+		return nil
+	default:
+	}
+	ctx, cancel := context.WithTimeout(ctx, f.q.cache.config.Patience)
+	defer cancel()
+	select {
+	case places <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		f.place.Do(func() {})
+		f.q.cache.counters.because(reasonOverload)
+		return errors.Join(ErrOverload, ctx.Err())
+	}
+}
+
+// release gives the place back, at most once.
+func (f *Fill) release() {
+	if f.q.cache.places != nil {
+		f.place.Do(func() { <-f.q.cache.places })
+	}
+}
+
+// pass ends the recording because the answer goes through as it is written: nobody else may have it.
+func (f *Fill) pass(reason string) {
+	f.refuse(reason)
+	f.release()
+	f.context.attach()
+}
+
+// refuse ends the flight without a page, and says why in the answer's header.
+func (f *Fill) refuse(reason string) {
+	q, c := f.q, f.q.cache
+	if f.aside {
+		return
+	}
+	c.counters.misses.Add(1)
+	c.counters.because(reason)
+	if f.flight != nil && lasting(reason) {
+		c.dull.remember([]byte(q.key))
+	}
+	f.end(outcome{})
+	if status := c.status.forwarded("uri-miss", reason, ""); status != "" {
+		addStatus(q.w.Header(), []string{status})
+	}
+	f.observe(Event{Reason: reason})
+}
+
+// end gives the flight its outcome. Only the first one counts.
+func (f *Fill) end(o outcome) {
+	if f.flight != nil && !f.ended {
+		f.ended = true
+		f.flight.Finish(o)
+	}
+}
+
+// broken cleans up after a handler that did not return: what it had written goes to its client, as without a cache.
+func (f *Fill) broken() {
+	if !f.recorder.through {
+		f.commit(reasonPanic)
+	}
+	f.end(outcome{})
+}
+
+// commit writes an answer that is not stored to its client, with the reason.
+func (f *Fill) commit(reason string) {
+	w := f.recorder
+	w.onThrough = func(string) { f.refuse(reason) }
+	w.letThrough(reason)
+	w.finish()
+}
+
+// settle judges the answer of a handler that returned, stores it if it may be, and writes it.
+func (f *Fill) settle(err error) error {
+	w := f.recorder
+	if w.through {
+		w.finish()
+		return err
+	}
+	if f.aside {
+		return err
+	}
+	a := &answer{
+		method: f.Request.Method, status: w.status, body: w.body, complete: w.complete(),
+		err: err, late: f.context.Err() != nil,
+	}
+	if w.sent != nil {
+		a.ops = difference(w.before, w.sent)
+		a.header = w.sent
+	}
+	ttl, reason := admit(a, &f.q.policy)
+	switch {
+	case f.around:
+		reason = reasonAround
+	case f.composed.Load() && reason == "":
+		reason = reasonNested
+	case f.flight == nil && reason == "":
+		reason = reasonUncacheable
+	}
+	var r store.Record
+	var p *page
+	if reason == "" {
+		r, p, reason = f.record(a, ttl)
+	}
+	if reason != "" {
+		f.commit(reason)
+		return err
+	}
+	return f.keep(a, p, r)
+}
+
+// record makes what is stored of an admitted answer.
+func (f *Fill) record(a *answer, policyTTL time.Duration) (store.Record, *page, string) {
+	q := f.q
+	now := time.Now()
+	added, ttl, exact, reason := f.entry.settle(policyTTL, now)
+	if reason != "" {
+		return store.Record{}, nil, reason
+	}
+	if !exact {
+		ttl -= time.Duration(rand.Float64() * q.policy.jitter * float64(ttl))
+	}
+	ttl = min(ttl, maxTTL)
+	tags := make([]string, 0, implicitTags+len(f.tags)+len(added))
+	tags = append(tags, cacheTag(q.cache.config.Name), routeTag(q.x.Route()), pathTag(q.r.URL.Path))
+	for _, t := range slices.Concat(f.tags, added) {
+		if !slices.Contains(tags, t) {
+			tags = append(tags, t)
+		}
+	}
+	if len(tags) > store.MaxTags {
+		return store.Record{}, nil, reasonTags
+	}
+	a.describe()
+	w := &wire{key: q.key, status: a.status, ttl: ttl, made: now.Unix(), ops: a.stored(now), body: a.body}
+	if modified := find(a.ops, "Last-Modified"); len(modified) == 1 {
+		if t, err := http.ParseTime(modified[0]); err == nil && t.Unix() > 0 {
+			w.modified = t.Unix()
+		}
+	}
+	value := w.encode()
+	if int64(len(value)) > q.policy.maxBytes {
+		return store.Record{}, nil, reasonTooLarge
+	}
+	back, err := decode(value, []byte(q.key))
+	if err != nil {
+		return store.Record{}, nil, reasonRefused
+	}
+	return store.Record{Value: value, Tags: tags, TTL: ttl, Fence: f.fence}, newPage(back), ""
+}
+
+// keep stores the page, releases those who wait with the verdict, and answers this request.
+func (f *Fill) keep(a *answer, p *page, r store.Record) error {
+	q, c := f.q, f.q.cache
+	c.counters.misses.Add(1)
+	f.flight.Seal()
+	c.at("seal")
+	verdict, err := f.store(r)
+	c.at("store")
+	source := c.sources.doubts
+	switch verdict {
+	case store.Stored:
+		c.counters.stored.Add(1)
+		source = c.sources.stored
+		f.end(outcome{outcomeStored, p})
+	case store.Fenced:
+		c.counters.because(reasonFenced)
+		source = c.sources.fenced
+		f.end(outcome{kind: outcomeFenced})
+	case store.Refused:
+		c.counters.because(reasonRefused)
+		source = c.sources.refused
+		f.end(outcome{outcomeKept, p})
+	default:
+		c.counters.because(reasonBackend)
+		f.end(outcome{outcomeKept, p})
+	}
+	if err != nil {
+		c.config.Logger.Warn("page not stored", "cache", c.config.Name, "route", q.x.Route(), "verdict", verdict, "error", err)
+	}
+	f.release()
+	f.observe(Event{Status: a.status, Verdict: verdict.String(), TTL: r.TTL, Bytes: len(a.body), Err: err})
+	return q.replay(q.w, q.r, p, a.ops, r.TTL, source)
+}
+
+// store hands the page to the backend. Without a fence, because the look-up failed, nobody may keep it.
+func (f *Fill) store(r store.Record) (store.Verdict, error) {
+	if r.Fence.Epoch == ([16]byte{}) {
+		return store.Unknown, nil
+	}
+	return f.q.cache.backend.Store(context.WithoutCancel(f.q.r.Context()), f.q.key, r)
+}
+
+func (f *Fill) observe(e Event) {
+	e.Cache, e.Route, e.Method = f.q.cache.config.Name, f.q.x.Route(), f.q.r.Method
+	e.Took = time.Since(f.began)
+	f.q.cache.config.Observer.Filled(e)
+}
+
+// expand makes the tags that the policy names, before the handler runs.
+func (q *request) expand() ([]string, string) {
+	if len(q.tags) == 0 {
+		return nil, ""
+	}
+	scope := Scope{Param: q.x.Param, Value: q.x.Value, User: q.user, Identified: q.door.Identified}
+	if q.door.Identified && q.user == "" {
+		scope.User = q.x.User() // a public page may still be tagged with whoever asked first
+	}
+	tags := make([]string, 0, len(q.tags))
+	for _, t := range q.tags {
+		tag, err := t.Expand(scope)
+		switch {
+		case errors.Is(err, errBadEscape):
+			return nil, reasonBadEscape
+		case err != nil:
+			q.cache.config.Logger.Error("page not cached: a tag cannot be made",
+				"cache", q.cache.config.Name, "route", q.x.Route(), "error", err)
+			return nil, reasonTag
+		}
+		tags = append(tags, tag)
+	}
+	return tags, ""
+}
+
+// etagOf returns a weak entity tag made from the body.
+func etagOf(body []byte) string {
+	sum := sha256.Sum256(body)
+	return `W/"` + hex.EncodeToString(sum[:16]) + `"`
+}

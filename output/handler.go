@@ -1,0 +1,83 @@
+package output
+
+import (
+	"errors"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// Handler returns h with its answers cached by p, for plain net/http. It panics on an invalid policy, with the reason:
+// a mistake at registration must not wait for a request.
+//
+// The route is the pattern that [http.ServeMux] matched ("GET /products/{id}"), and the names in tags are its
+// wildcards. Without a ServeMux the route is "/". Authentication must be mounted outside: a hit does not run h.
+func (c *Cache) Handler(p Policy, h http.Handler) http.Handler {
+	m, err := c.Mount(p, Door{
+		Identified:    c.config.User != nil,
+		Values:        slices.Sorted(maps.Keys(c.config.Values)),
+		IgnoreCookies: c.config.IgnoreCookies,
+	})
+	if err != nil {
+		panic(err)
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		err := m.Serve(w, r, &plainExchange{config: &c.config, w: w, r: r, next: h})
+		if errors.Is(err, ErrOverload) {
+			w.Header().Set("Retry-After", "1")
+			http.Error(w, http.StatusText(http.StatusServiceUnavailable), http.StatusServiceUnavailable)
+		}
+	})
+}
+
+// plainExchange is the [Exchange] of plain net/http.
+type plainExchange struct {
+	config *Config
+	w      http.ResponseWriter
+	r      *http.Request
+	next   http.Handler
+}
+
+func (x *plainExchange) Route() string {
+	if x.r.Pattern == "" {
+		return "/"
+	}
+	return x.r.Pattern
+}
+
+func (x *plainExchange) Scheme() string {
+	if x.r.TLS != nil {
+		return "https"
+	}
+	return "http"
+}
+
+func (x *plainExchange) User() string { return x.config.User(x.r) }
+
+func (x *plainExchange) Param(name string) (string, bool) {
+	value := x.r.PathValue(name)
+	known := value != "" || strings.Contains(x.r.Pattern, "{"+name+"}") || strings.Contains(x.r.Pattern, "{"+name+"...}")
+	return url.PathEscape(value), known
+}
+
+func (x *plainExchange) Value(name string) (string, bool) {
+	f, known := x.config.Values[name]
+	if !known {
+		return "", false
+	}
+	return f(x.r), true
+}
+
+func (x *plainExchange) Next(r *http.Request) error {
+	x.next.ServeHTTP(x.w, r)
+	return nil
+}
+
+func (x *plainExchange) Fill(f *Fill) error {
+	x.next.ServeHTTP(f.Writer, f.Request)
+	return nil
+}
+
+func (x *plainExchange) Unhide() {}

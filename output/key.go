@@ -1,0 +1,132 @@
+package output
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"net/http"
+	"strings"
+	"sync"
+)
+
+// wireVersion is the version of the entry's layout. It is part of every key, so that releases with different layouts
+// keep entries of their own.
+const wireVersion = 1
+
+// pageKind is the first field of a page's key. A value's key begins otherwise.
+const pageKind = "page"
+
+// maxKey bounds a key. A request whose key would be longer bypasses the cache.
+const maxKey = 8 << 10
+
+// scratch is the memory that one request needs while its key is made.
+type scratch struct {
+	key      []byte
+	query    []byte
+	segments []segment
+}
+
+var scratches = sync.Pool{New: func() any { return &scratch{key: make([]byte, 0, 512)} }}
+
+// A key is a row of length-prefixed fields, so that no two different rows give the same bytes (I-6):
+//
+//	kind, namespace, cache name, Version, wire version, policy fingerprint     (the prefix, made at registration)
+//	route pattern, method class, scheme, host, path, raw path, query,
+//	each declared header: its number of lines, each line,
+//	each declared cookie: its number of values, each value,
+//	each declared value, each VaryBy, user
+//
+// The method class is left out of the bytes: only GET and HEAD get so far, and they share entries.
+func keyPrefix(namespace, name, version string, p *Policy) []byte {
+	fingerprint := sha256.Sum256([]byte(p.String()))
+	k := appendField(nil, pageKind)
+	k = appendField(k, namespace)
+	k = appendField(k, name)
+	k = appendField(k, version)
+	k = append(k, wireVersion)
+	return append(k, fingerprint[:16]...)
+}
+
+func appendField(k []byte, s string) []byte {
+	k = binary.AppendUvarint(k, uint64(len(s)))
+	return append(k, s...)
+}
+
+// appendKey appends the canonical key of a request. It returns a reason if the request has none.
+func (m *Mount) appendKey(s *scratch, r *http.Request, x Exchange, user string) (reason string) {
+	k := append(s.key[:0], m.prefix...)
+	k = appendField(k, x.Route())
+	k = appendField(k, x.Scheme())
+	k = appendField(k, r.Host)
+	k = appendField(k, r.URL.Path)
+	k = appendField(k, r.URL.RawPath)
+	s.query = m.policy.appendQuery(s.query[:0], r.URL.RawQuery, &s.segments)
+	k = binary.AppendUvarint(k, uint64(len(s.query)))
+	k = append(k, s.query...)
+	for _, name := range m.policy.headers {
+		lines := r.Header[name]
+		k = binary.AppendUvarint(k, uint64(len(lines)))
+		for _, line := range lines {
+			k = appendField(k, line)
+		}
+	}
+	for _, name := range m.policy.cookies {
+		k = appendCookies(k, r.Header["Cookie"], name)
+	}
+	for _, name := range m.policy.values {
+		value, _ := x.Value(name)
+		if value == "" {
+			return reasonNoValue
+		}
+		k = appendField(k, value)
+	}
+	for _, by := range m.policy.by {
+		k = appendField(k, by.call(r))
+	}
+	k = appendField(k, user)
+	s.key = k
+	if len(k) > maxKey {
+		s.key = nil // not back into the pool
+		return reasonKeyTooLong
+	}
+	return ""
+}
+
+// appendCookies appends the values of all cookies of one name, as they were sent.
+func appendCookies(k []byte, lines []string, name string) []byte {
+	n := 0
+	for c := range cookies(lines) {
+		if c.name == name {
+			n++
+		}
+	}
+	k = binary.AppendUvarint(k, uint64(n))
+	for c := range cookies(lines) {
+		if c.name == name {
+			k = appendField(k, c.text)
+		}
+	}
+	return k
+}
+
+// cookie is one name=value of a Cookie header.
+type cookie struct{ name, text string }
+
+// cookies goes through Cookie header lines without judging them: what net/http would skip as invalid is there too.
+func cookies(lines []string) func(yield func(cookie) bool) {
+	return func(yield func(cookie) bool) {
+		for _, line := range lines {
+			for line != "" {
+				var text string
+				text, line, _ = strings.Cut(line, ";")
+				text = strings.Trim(text, " \t")
+				if text == "" {
+					continue
+				}
+				name, _, _ := strings.Cut(text, "=")
+				if !yield(cookie{strings.TrimRight(name, " \t"), text}) {
+					return
+				}
+			}
+		}
+	}
+}

@@ -1,0 +1,300 @@
+package output
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/echocache/echocache/internal/flight"
+	"github.com/echocache/echocache/store"
+)
+
+// Mount is a policy mounted on one or more routes of a door: the policy with everything computed that does not depend
+// on the request. Its methods may be called concurrently.
+type Mount struct {
+	cache    *Cache
+	policy   Policy
+	door     Door
+	tags     []Template
+	prefix   []byte   // of every key
+	control  []string // Cache-Control of an answer whose handler sets none
+	bypassed map[string][]string
+
+	nested atomic.Bool // some route is in inner
+	inner  sync.Map    // route pattern → struct{}: an inner policy decides there
+}
+
+// Mount prepares a policy for a door. It fails on an invalid policy, and on one that wants to know what the door
+// cannot tell.
+func (c *Cache) Mount(p Policy, d Door) (*Mount, error) {
+	if err := p.Validate(); err != nil {
+		return nil, err
+	}
+	p = p.withDefaults()
+	if p.perUser && !d.Identified {
+		return nil, errors.New("output: policy: PerUser needs Config.User, which says who is asking")
+	}
+	for _, name := range p.values {
+		if !slices.Contains(d.Values, name) {
+			return nil, fmt.Errorf("output: policy: VaryValue(%q): Config.Values has no function of this name", name)
+		}
+	}
+	tags, err := ParseTemplates(p.tags...)
+	if err != nil {
+		return nil, err
+	}
+	if d.IgnoreCookies == nil {
+		d.IgnoreCookies = defaultIgnoreCookies
+	}
+	m := &Mount{
+		cache: c, policy: p, door: d, tags: tags,
+		prefix:   keyPrefix(c.store.Namespace(), c.config.Name, c.config.Version, &p),
+		control:  []string{"no-cache"},
+		bypassed: make(map[string][]string, len(reasons)),
+	}
+	if p.perUser {
+		m.control = []string{"private, no-cache"}
+	}
+	for _, reason := range reasons {
+		if status := c.status.forwarded(forwardWord(reason), reason, ""); status != "" {
+			m.bypassed[reason] = []string{status}
+		}
+	}
+	return m, nil
+}
+
+// Policy returns the policy, with its defaults filled in.
+func (m *Mount) Policy() Policy { return m.policy }
+
+// Serve answers one request: from the cache, from another request's fill, by a fill of its own, or by letting it
+// pass. w is the framework's response. The error is the handler's, [ErrOverload], or that of a client that left.
+func (m *Mount) Serve(w http.ResponseWriter, r *http.Request, x Exchange) error {
+	if m.nested.Load() {
+		if _, yes := m.inner.Load(x.Route()); yes {
+			return x.Next(r)
+		}
+	}
+	if outer := fillOf(r.Context()); outer != nil {
+		r = outer.meet(w, r)
+	}
+	if m.policy.off {
+		return m.bypass(w, r, x, reasonPolicyOff, "")
+	}
+	if !m.cache.enabled.Load() {
+		return m.bypass(w, r, x, reasonOff, "")
+	}
+	user, reason, more := m.refuse(r, x)
+	if reason != "" {
+		return m.bypass(w, r, x, reason, more)
+	}
+	s := scratches.Get().(*scratch)
+	if reason = m.appendKey(s, r, x, user); reason != "" {
+		scratches.Put(s)
+		return m.bypass(w, r, x, reason, "")
+	}
+	if p, left := m.peek(s.key); p != nil {
+		scratches.Put(s)
+		m.hit(r, x, p, left, "memory")
+		return m.replay(w, r, p, p.ops, left, m.cache.sources.memory)
+	}
+	q := &request{Mount: m, w: w, r: r, x: x, user: user, key: string(s.key), query: string(s.query)}
+	scratches.Put(s)
+	return q.miss()
+}
+
+// bypass lets a request pass and says why.
+func (m *Mount) bypass(w http.ResponseWriter, r *http.Request, x Exchange, reason, more string) error {
+	status := m.bypassed[reason]
+	if more != "" && status != nil {
+		status = []string{m.cache.status.forwarded(forwardWord(reason), reason, more)}
+	}
+	if status != nil {
+		addStatus(w.Header(), status)
+	}
+	n := m.cache.counters
+	n.bypassed.Add(1)
+	n.because(reason)
+	m.cache.config.Observer.Bypassed(Event{Cache: m.cache.config.Name, Route: x.Route(), Method: r.Method, Reason: reason})
+	return x.Next(r)
+}
+
+// peek looks a key up in the memory of this process, without a copy of it.
+func (m *Mount) peek(key []byte) (*page, time.Duration) {
+	if m.cache.local == nil {
+		return nil, 0
+	}
+	held, left, ok := m.cache.local.Peek(key)
+	if !ok {
+		return nil, 0
+	}
+	if p, ok := held.View().(*page); ok {
+		return p, left
+	}
+	w, err := decode(held.Record().Value, key)
+	if err != nil {
+		m.damaged(string(key))
+		return nil, 0
+	}
+	p := newPage(w)
+	held.SetView(p, p.size())
+	return p, left
+}
+
+// damaged drops an entry that cannot be read.
+func (m *Mount) damaged(key string) {
+	c := m.cache
+	c.counters.damaged.Add(1)
+	err := c.backend.Delete(context.Background(), key)
+	c.config.Logger.Warn("entry damaged, dropped", "cache", c.config.Name, "error", err)
+	c.config.Observer.Damaged(Event{Cache: c.config.Name, Err: err})
+}
+
+func (m *Mount) hit(r *http.Request, x Exchange, p *page, left time.Duration, tier string) {
+	m.cache.counters.hit()
+	if _, nobody := m.cache.config.Observer.(NopObserver); nobody {
+		return
+	}
+	m.cache.config.Observer.Hit(Event{
+		Cache: m.cache.config.Name, Route: x.Route(), Method: r.Method, Status: p.status, Tier: tier,
+		TTL: left, Bytes: len(p.body),
+	})
+}
+
+// request is one request that was not answered from memory.
+type request struct {
+	*Mount
+	w     http.ResponseWriter
+	r     *http.Request
+	x     Exchange
+	user  string
+	key   string
+	query string // canonical
+}
+
+// outcome is what a flight ends with.
+type outcome struct {
+	kind outcomeKind
+	page *page // stored, kept
+}
+
+type outcomeKind uint8
+
+const (
+	outcomeFailed outcomeKind = iota // no answer to share: everybody on their own
+	outcomeStored                    // the page is stored: for all who joined before it was sealed
+	outcomeFenced                    // an eviction came in between: look up again
+	outcomeKept                      // admitted, but not stored: only for those who arrived before the fill began
+	outcomeNested                    // an inner policy decides
+)
+
+// lookUp asks the backend. A hit comes back as a page; a miss as the fence for a fill.
+func (q *request) lookUp() (*page, time.Duration, store.Fence) {
+	found, err := q.cache.backend.Lookup(q.r.Context(), q.key)
+	if err != nil || len(found) != 1 {
+		if err != nil && q.r.Context().Err() == nil {
+			q.cache.config.Logger.Warn("look-up failed", "cache", q.cache.config.Name, "error", err)
+		}
+		return nil, 0, store.Fence{}
+	}
+	f := found[0]
+	if f.Record == nil || f.Left <= 0 {
+		return nil, 0, f.Fence
+	}
+	w, err := decode(f.Record.Value, []byte(q.key))
+	if err != nil {
+		q.damaged(q.key)
+		return nil, 0, store.Fence{} // the drop moved the fence; this fill is for this request only
+	}
+	return newPage(w), f.Left, f.Fence
+}
+
+// maxFenced is how often a request looks again after an eviction beat the fill it waited for.
+const maxFenced = 3
+
+// miss finds somebody to wait for, or fills. One deadline covers all of a request's waiting.
+func (q *request) miss() error {
+	c := q.cache
+	arrived := c.flights.Now()
+	ctx, cancel := context.WithTimeout(q.r.Context(), c.config.Patience)
+	defer cancel()
+	for fenced := 0; fenced < maxFenced; {
+		since := c.flights.Now()
+		page, left, fence := q.lookUp()
+		c.at("look-up")
+		if page != nil {
+			q.hit(q.r, q.x, page, left, c.tier)
+			return q.replay(q.w, q.r, page, page.ops, left, c.sources.backend)
+		}
+		if q.r.Method == http.MethodHead {
+			return q.alone(reasonHead)
+		}
+		if q.fillsItself() {
+			return q.alone(reasonNested)
+		}
+		if c.dull.remembered([]byte(q.key)) {
+			return q.alone(reasonUncacheable)
+		}
+		f, waiter, role := c.flights.Join(q.key, since, c.config.Patience)
+		if role == flight.LeadAgain {
+			// A fill ended between the look-up and now; perhaps it was of this key.
+			if page, left, fence = q.lookUp(); page != nil {
+				f.Abandon()
+				q.hit(q.r, q.x, page, left, c.tier)
+				return q.replay(q.w, q.r, page, page.ops, left, c.sources.backend)
+			}
+		}
+		if role != flight.Follow {
+			return q.lead(f, fence)
+		}
+		done, err := q.follow(ctx, waiter, arrived, &fenced)
+		if done {
+			return err
+		}
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	if err := q.r.Context().Err(); err != nil {
+		return err // the client left, or its time is over
+	}
+	return q.alone(reasonDeadline)
+}
+
+// follow waits for another's fill. It reports whether the request is answered.
+func (q *request) follow(ctx context.Context, w flight.Waiter[outcome], arrived flight.Moment, fenced *int) (bool, error) {
+	c := q.cache
+	c.counters.waiting.Add(1)
+	o, err := w.Wait(ctx)
+	c.counters.waiting.Add(-1)
+	if err != nil {
+		return false, nil // abandoned, or this request's own time is over: miss sees which
+	}
+	switch o.kind {
+	case outcomeStored:
+		if !w.Early() {
+			return false, nil
+		}
+	case outcomeKept:
+		if w.Started() <= arrived {
+			return false, nil
+		}
+	case outcomeFenced:
+		*fenced++
+		return false, nil
+	case outcomeNested:
+		return true, q.x.Next(q.r)
+	default:
+		return true, q.alone(reasonUncacheable)
+	}
+	c.counters.collapsed.Add(1)
+	c.config.Observer.Collapsed(Event{
+		Cache: c.config.Name, Route: q.x.Route(), Method: q.r.Method, Status: o.page.status,
+		TTL: o.page.ttl, Bytes: len(o.page.body),
+	})
+	return true, q.replay(q.w, q.r, o.page, o.page.ops, o.page.ttl, c.sources.collapsed)
+}
