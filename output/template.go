@@ -21,11 +21,14 @@ type part struct {
 	name bool
 }
 
-// Reasons why a tag cannot be made for a request.
+// ErrUnknownName is returned for a name in a tag that is nothing to this route: neither one of its parameters nor a
+// value, nor the user. It is a mistake in the program, not in a request.
+var ErrUnknownName = errors.New("no route parameter, value or user of this name")
+
+// Other reasons why a tag cannot be made for a request.
 var (
-	errUnknownName = errors.New("no route parameter, value or user of this name")
-	errEmptyValue  = errors.New("the value is empty")
-	errBadEscape   = errors.New("the route parameter has an invalid escape")
+	errEmptyValue = errors.New("the value is empty")
+	errBadEscape  = errors.New("the route parameter has an invalid escape")
 )
 
 // userName is the name in braces that stands for the user's id.
@@ -153,7 +156,7 @@ func (s Scope) lookUp(name string) (string, error) {
 	}
 	switch {
 	case !known:
-		return "", errUnknownName
+		return "", ErrUnknownName
 	case text == "":
 		return "", errEmptyValue
 	}

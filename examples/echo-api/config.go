@@ -1,0 +1,37 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"time"
+)
+
+// defaultLatency is what a database in the same data centre costs. SQLite answers in microseconds, and a cache in front
+// of it would have nothing to save.
+const defaultLatency = 20 * time.Millisecond
+
+// config is what the environment says.
+type config struct {
+	Addr     string        // ADDR: where to listen
+	Database string        // DATABASE: a file; empty: a temporary one, removed at exit
+	Latency  time.Duration // DB_LATENCY: how long every call of the database takes longer than it would
+	Version  string        // VERSION: this release; part of every key of the cache
+}
+
+// readConfig reads the environment. Everything has a default; a value that cannot be meant is an error.
+func readConfig(getenv func(string) string) (config, error) {
+	c := config{
+		Addr:     cmp.Or(getenv("ADDR"), "127.0.0.1:8080"),
+		Database: getenv("DATABASE"),
+		Latency:  defaultLatency,
+		Version:  cmp.Or(getenv("VERSION"), "dev"),
+	}
+	if text := getenv("DB_LATENCY"); text != "" {
+		latency, err := time.ParseDuration(text)
+		if err != nil || latency < 0 {
+			return config{}, fmt.Errorf("DB_LATENCY is %q: use a duration such as 20ms, or 0", text)
+		}
+		c.Latency = latency
+	}
+	return c, nil
+}

@@ -1,0 +1,53 @@
+package main
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestReadConfig(t *testing.T) {
+	t.Parallel()
+	defaults := config{Addr: "127.0.0.1:8080", Latency: 20 * time.Millisecond, Version: "dev"}
+	for name, row := range map[string]struct {
+		env  map[string]string
+		want config
+		err  string
+	}{
+		"defaults": {nil, defaults, ""},
+		"all": {
+			map[string]string{"ADDR": ":1", "DATABASE": "x.db", "DB_LATENCY": "1s", "VERSION": "v2"},
+			config{":1", "x.db", time.Second, "v2"}, "",
+		},
+		"no latency":       {map[string]string{"DB_LATENCY": "0"}, config{"127.0.0.1:8080", "", 0, "dev"}, ""},
+		"a mere number":    {map[string]string{"DB_LATENCY": "20"}, config{}, `DB_LATENCY is "20"`},
+		"before it is due": {map[string]string{"DB_LATENCY": "-1s"}, config{}, `DB_LATENCY is "-1s"`},
+	} {
+		got, err := readConfig(func(key string) string { return row.env[key] })
+		if got != row.want || (err == nil) != (row.err == "") || err != nil && !strings.Contains(err.Error(), row.err) {
+			t.Errorf("%s: %+v, %v", name, got, err)
+		}
+	}
+}
+
+// A shop says which release it is; the cache has it in every key.
+func TestVersion(t *testing.T) {
+	t.Parallel()
+	s := testShop(t)
+	type stats struct{ Name, Version string }
+	if got := body[stats](t, get(t, s, "/debug/cache", http.StatusOK, "")); got != (stats{"shop", "test"}) {
+		t.Errorf("%+v", got)
+	}
+	get(t, s, "/healthz", http.StatusOK, "")
+}
+
+// A start that fails leaves nothing behind.
+func TestFailedStart(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	env := map[string]string{"ADDR": "127.0.0.1:no-such-port"}
+	err := run(t.Context(), func(key string) string { return env[key] }, quiet())
+	if err == nil || !strings.Contains(err.Error(), "ADDR") {
+		t.Errorf("%v", err)
+	}
+}

@@ -1,0 +1,64 @@
+package main
+
+import (
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	echocache "github.com/echocache/echocache/middleware"
+	"github.com/echocache/echocache/output"
+)
+
+// The policies say what may be shown again, to whom, for how long, and what it is evicted by.
+var (
+	// Three query parameters choose the page. Any other one, a campaign's for example, neither reaches the handler nor
+	// makes another page.
+	listPolicy = output.For(5*time.Minute).Public().Tag("catalog").
+			VaryHeader(acceptLanguage).VaryQuery("category", "page", "sort")
+
+	// Not tagged catalog: a change of product 7 leaves the page of product 8 where it is. The handler adds the brand.
+	productPolicy = output.For(5*time.Minute).Public().Tag("product:{id}").
+			VaryQuery().StatusFor(10*time.Second, http.StatusNotFound)
+
+	// The handler adds the brand and its products.
+	brandPolicy = output.For(5*time.Minute).Public().
+			VaryQuery().StatusFor(10*time.Second, http.StatusNotFound)
+
+	ordersPolicy = output.For(time.Minute).PerUser().Tag("orders:{user}").VaryQuery()
+)
+
+// newCache makes the cache: in the memory of this process, so each instance of the shop has its own, and only the one
+// that takes a write evicts. Several instances need a backend that they share.
+func newCache(version string, logger *slog.Logger) (*echocache.Cache, error) {
+	outputs, err := output.New(output.Config{Name: "shop", Version: version, Logger: logger})
+	if err != nil {
+		return nil, err
+	}
+	return echocache.New(echocache.Config{Cache: outputs, User: userOf})
+}
+
+// pages are read with these; Echo does not answer HEAD with a route for GET by itself.
+var reads = []string{http.MethodGet, http.MethodHead}
+
+// mount registers the routes. A route's middleware stands in the order in which a request meets it.
+func (s *shop) mount(e *echo.Echo, cache *echocache.Cache) {
+	// Outside the cache, since a hit runs nothing that is inside; and Attach inside of all that is for every route.
+	e.Use(identify, cache.Attach())
+
+	e.Match(reads, "/products", s.listProducts, negotiate, cache.Output(listPolicy))
+	e.Match(reads, "/products/:id", s.getProduct, cache.Output(productPolicy))
+	e.Match(reads, "/brands/:brand", s.getBrand, cache.Output(brandPolicy))
+
+	e.POST("/products", s.createProduct, cache.Evict("catalog"))
+	e.PUT("/products/:id", s.updateProduct, cache.Evict("catalog", "product:{id}"))
+	e.DELETE("/products/:id", s.deleteProduct, cache.Evict("catalog", "product:{id}"))
+
+	me := e.Group("/me", requireUser)
+	me.Match(reads, "/orders", s.listOrders, cache.Output(ordersPolicy))
+	me.POST("/orders", s.createOrder, cache.Evict("orders:{user}"))
+
+	e.Match(reads, "/healthz", s.health)
+	e.Match(reads, "/debug/cache", cacheStats(cache))
+}

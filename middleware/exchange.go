@@ -1,0 +1,132 @@
+package middleware
+
+import (
+	"errors"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"sync"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/echocache/echocache/output"
+)
+
+// exchange is the [output.Exchange] of Echo. A request uses one at a time, and gives it back for the next.
+type exchange struct {
+	cache   *Cache
+	context echo.Context
+	next    echo.HandlerFunc
+	hidden  hidden
+}
+
+var exchanges = sync.Pool{New: func() any { return new(exchange) }}
+
+func (x *exchange) Route() string { return x.context.Path() }
+
+func (x *exchange) Scheme() string { return x.context.Scheme() }
+
+func (x *exchange) User() string { return x.cache.user(x.context) }
+
+func (x *exchange) Value(name string) (string, bool) { return x.cache.value(x.context, name) }
+
+func (x *exchange) Param(name string) (string, bool) { return param(x.context, name) }
+
+// param returns a parameter of the route, escaped. Echo takes parameters from the path as it was escaped only where
+// that differs from Go's own way to escape it; else they are plain.
+func param(c echo.Context, name string) (string, bool) {
+	if !slices.Contains(c.ParamNames(), name) {
+		return "", false
+	}
+	text := c.Param(name)
+	if c.Request().URL.RawPath == "" {
+		return url.PathEscape(text), true
+	}
+	return text, true
+}
+
+func (x *exchange) Next(r *http.Request) error {
+	if x.context.Request() != r {
+		x.context.SetRequest(r)
+	}
+	return x.next(x.context)
+}
+
+// Fill runs the handler on the same context, with everything replaced that is not in the key, and puts it back on
+// every path. The outer response stays what it was: its hooks run once, when the answer is really written.
+func (x *exchange) Fill(f *output.Fill) error {
+	c := x.context
+	request, response := c.Request(), c.Response()
+	scheme := c.Scheme()
+	defer func() {
+		if response.Committed {
+			f.WrittenAround()
+		}
+		x.Unhide()
+		c.SetRequest(request)
+		c.SetResponse(response)
+	}()
+	x.hidden.hide(c, f.Request.URL.RawQuery, x.cache.config.PerClient)
+	c.SetResponse(echo.NewResponse(f.Writer, c.Echo()))
+	c.SetRequest(f.Request)
+	if c.Scheme() != scheme {
+		c.SetRequest(f.Decline())
+	}
+	return x.render(f, x.next(c))
+}
+
+// render lets Echo's error handler write an error whose status the policy keeps. Any other is returned, as it would be
+// without a cache.
+func (x *exchange) render(f *output.Fill, err error) error {
+	known, ok := errors.AsType[*echo.HTTPError](err)
+	if !ok || x.context.Response().Committed || !f.KeepsStatus(known.Code) {
+		return err
+	}
+	x.context.Echo().HTTPErrorHandler(err, x.context)
+	if !x.context.Response().Committed {
+		return err // a handler that leaves this error to somebody else
+	}
+	return nil
+}
+
+// Unhide shows again what Fill has hidden.
+func (x *exchange) Unhide() { x.hidden.show(x.context) }
+
+// hidden is what Fill has hidden in an echo.Context and puts back.
+type hidden struct {
+	query  url.Values // the context's own map, edited in place: nothing resets a map that was parsed already
+	params url.Values // what was in it
+	values []value
+}
+
+type value struct {
+	key string
+	is  any
+}
+
+func (h *hidden) hide(c echo.Context, query string, perClient []string) {
+	h.query = c.QueryParams()
+	h.params = maps.Clone(h.query)
+	clear(h.query)
+	shown, _ := url.ParseQuery(query) // what is wrong in it is left out, as Echo does
+	maps.Copy(h.query, shown)
+	for _, key := range perClient {
+		if is := c.Get(key); is != nil {
+			h.values = append(h.values, value{key, is})
+			c.Set(key, nil)
+		}
+	}
+}
+
+func (h *hidden) show(c echo.Context) {
+	if h.query == nil {
+		return
+	}
+	clear(h.query)
+	maps.Copy(h.query, h.params)
+	for _, v := range h.values {
+		c.Set(v.key, v.is)
+	}
+	*h = hidden{}
+}
