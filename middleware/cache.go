@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 
 	"github.com/labstack/echo/v4"
@@ -42,6 +43,7 @@ type Cache struct {
 	config  Config
 	outputs *output.Cache
 	door    output.Door
+	plain   reflect.Type // Echo's own context, as opposed to an application's
 }
 
 // New returns a cache. It reports every mistake in the configuration, down to the backend's, and does no I/O.
@@ -75,7 +77,7 @@ func New(c Config) (*Cache, error) {
 			return nil, fmt.Errorf("middleware: %w", err)
 		}
 	}
-	return &Cache{config: c, outputs: outputs, door: output.Door{
+	return &Cache{config: c, outputs: outputs, plain: reflect.TypeOf(echo.New().NewContext(nil, nil)), door: output.Door{
 		Identified:    c.User != nil,
 		Values:        slices.Sorted(maps.Keys(c.Values)),
 		IgnoreCookies: c.IgnoreCookies,

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"reflect"
 	"slices"
 	"sync"
 
@@ -19,13 +20,27 @@ type exchange struct {
 	context echo.Context
 	next    echo.HandlerFunc
 	hidden  hidden
+	// forwarded is what Scheme was told.
+	forwarded bool
 }
 
 var exchanges = sync.Pool{New: func() any { return new(exchange) }}
 
 func (x *exchange) Route() string { return x.context.Path() }
 
-func (x *exchange) Scheme() string { return x.context.Scheme() }
+// Scheme returns what c.Scheme() would. Echo asks first whether the peer's address is to be trusted, which costs as much
+// as half a hit; without a header by which a proxy could name a scheme, the answer does not depend on it.
+func (x *exchange) Scheme(forwarded bool) string {
+	x.forwarded = forwarded
+	c := x.context
+	if forwarded || reflect.TypeOf(c) != x.cache.plain || c.Echo().SchemeExtractor != nil {
+		return c.Scheme()
+	}
+	if c.Request().TLS != nil {
+		return "https"
+	}
+	return "http"
+}
 
 func (x *exchange) User() string { return x.cache.user(x.context) }
 
@@ -58,7 +73,7 @@ func (x *exchange) Next(r *http.Request) error {
 func (x *exchange) Fill(f *output.Fill) error {
 	c := x.context
 	request, response := c.Request(), c.Response()
-	scheme := c.Scheme()
+	scheme := x.Scheme(x.forwarded)
 	defer func() {
 		if response.Committed {
 			f.WrittenAround()

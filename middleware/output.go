@@ -35,26 +35,32 @@ func (o OutputConfig) ToMiddleware() (echo.MiddlewareFunc, error) {
 	if skip == nil {
 		skip = o.Cache.config.Skipper
 	}
-	// Echo builds the chain anew for every request: nothing may happen between here and the inner function.
+	r := &route{skip: skip, cache: o.Cache, mount: mount}
+	// Echo builds the chain anew for every request: nothing happens here but one closure over two words.
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
-		return func(c echo.Context) error {
-			if skip(c) {
-				return next(c)
-			}
-			return o.Cache.serve(mount, c, next)
-		}
+		return func(c echo.Context) error { return r.serve(c, next) }
 	}, nil
 }
 
+// route is a policy where it is mounted.
+type route struct {
+	skip  middleware.Skipper
+	cache *Cache
+	mount *output.Mount
+}
+
 // serve hands a request to the mount.
-func (c *Cache) serve(m *output.Mount, ctx echo.Context, next echo.HandlerFunc) error {
-	x := exchanges.Get().(*exchange)
-	x.cache, x.context, x.next = c, ctx, next
-	err := m.Serve(ctx.Response(), ctx.Request(), x)
+func (r *route) serve(c echo.Context, next echo.HandlerFunc) error {
+	if r.skip(c) {
+		return next(c)
+	}
+	x := exchanges.Get().(*exchange) //nolint:errcheck // the pool holds nothing else
+	x.cache, x.context, x.next = r.cache, c, next
+	err := r.mount.Serve(c.Response(), c.Request(), x)
 	*x = exchange{}
 	exchanges.Put(x) // not after a panic: somebody may still hold it
-	if errors.Is(err, output.ErrOverload) {
-		ctx.Response().Header().Set(echo.HeaderRetryAfter, "1")
+	if err != nil && errors.Is(err, output.ErrOverload) {
+		c.Response().Header().Set(echo.HeaderRetryAfter, "1")
 		return echo.ErrServiceUnavailable.WithInternal(err)
 	}
 	return err

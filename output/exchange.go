@@ -7,8 +7,9 @@ import "net/http"
 type Exchange interface {
 	// Route returns the pattern of the matched route, or "" if none matched.
 	Route() string
-	// Scheme returns "http" or "https", as the handler would compute it.
-	Scheme() string
+	// Scheme returns "http" or "https", as the handler would compute it. forwarded is false if no header of the
+	// request could be a proxy's word on it (Forwarded, X-Forwarded-…, X-Url-Scheme).
+	Scheme(forwarded bool) string
 	// User returns the user's id, or "" for nobody. It is called only if [Door.Identified] is set.
 	User() string
 	// Param returns a parameter of the route as it stands in the URL, still escaped, and whether the route has it.

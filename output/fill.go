@@ -92,7 +92,7 @@ func (q *request) context(f *Fill) *fillContext {
 func (f *Fill) run(ctx *fillContext) (err error) {
 	q, c := f.q, f.q.cache
 	f.context = ctx
-	f.Request = q.restrict(ctx, q.r, q.query, q.x.Scheme())
+	f.Request = q.restrict(ctx, q.r, q.query, q.x.Scheme(q.forwarded))
 	returned := false
 	c.counters.filling.Add(1)
 	defer func() {
@@ -304,7 +304,7 @@ func (f *Fill) keep(a *answer, p *page, r store.Record) error {
 	}
 	f.release()
 	f.observe(Event{Status: a.status, Verdict: verdict.String(), TTL: r.TTL, Bytes: len(a.body), Err: err})
-	return q.replay(q.w, q.r, p, a.ops, r.TTL, source)
+	return q.answer(p, a.ops, r.TTL, source)
 }
 
 // store hands the page to the backend. Without a fence, because the look-up failed, nobody may keep it.

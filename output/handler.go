@@ -47,7 +47,7 @@ func (x *plainExchange) Route() string {
 	return x.r.Pattern
 }
 
-func (x *plainExchange) Scheme() string {
+func (x *plainExchange) Scheme(bool) string {
 	if x.r.TLS != nil {
 		return "https"
 	}

@@ -47,24 +47,31 @@ func keyPrefix(namespace, name, version string, p *Policy) []byte {
 }
 
 func appendField(k []byte, s string) []byte {
-	k = binary.AppendUvarint(k, uint64(len(s)))
-	return append(k, s...)
+	return append(appendLen(k, len(s)), s...)
+}
+
+// appendLen appends a length as a varint. Nearly all are of one byte, and this is on the path of every hit.
+func appendLen(k []byte, n int) []byte {
+	if n < 0x80 {
+		return append(k, byte(n))
+	}
+	return binary.AppendUvarint(k, uint64(n))
 }
 
 // appendKey appends the canonical key of a request. It returns a reason if the request has none.
-func (m *Mount) appendKey(s *scratch, r *http.Request, x Exchange, user string) (reason string) {
+func (m *Mount) appendKey(s *scratch, r *http.Request, x Exchange, scheme, user string) (reason string) {
 	k := append(s.key[:0], m.prefix...)
 	k = appendField(k, x.Route())
-	k = appendField(k, x.Scheme())
+	k = appendField(k, scheme)
 	k = appendField(k, r.Host)
 	k = appendField(k, r.URL.Path)
 	k = appendField(k, r.URL.RawPath)
 	s.query = m.policy.appendQuery(s.query[:0], r.URL.RawQuery, &s.segments)
-	k = binary.AppendUvarint(k, uint64(len(s.query)))
+	k = appendLen(k, len(s.query))
 	k = append(k, s.query...)
 	for _, name := range m.policy.headers {
 		lines := r.Header[name]
-		k = binary.AppendUvarint(k, uint64(len(lines)))
+		k = appendLen(k, len(lines))
 		for _, line := range lines {
 			k = appendField(k, line)
 		}
@@ -99,7 +106,7 @@ func appendCookies(k []byte, lines []string, name string) []byte {
 			n++
 		}
 	}
-	k = binary.AppendUvarint(k, uint64(n))
+	k = appendLen(k, n)
 	for c := range cookies(lines) {
 		if c.name == name {
 			k = appendField(k, c.text)

@@ -88,21 +88,23 @@ func (m *Mount) Serve(w http.ResponseWriter, r *http.Request, x Exchange) error 
 	if !m.cache.enabled.Load() {
 		return m.bypass(w, r, x, reasonOff, "")
 	}
-	user, reason, more := m.refuse(r, x)
+	t, user, reason, more := m.refuse(r, x)
 	if reason != "" {
 		return m.bypass(w, r, x, reason, more)
 	}
 	s := scratches.Get().(*scratch)
-	if reason = m.appendKey(s, r, x, user); reason != "" {
+	if reason = m.appendKey(s, r, x, x.Scheme(t.forwarded), user); reason != "" {
 		scratches.Put(s)
 		return m.bypass(w, r, x, reason, "")
 	}
 	if p, left := m.peek(s.key); p != nil {
 		scratches.Put(s)
 		m.hit(r, x, p, left, "memory")
-		return m.replay(w, r, p, p.ops, left, m.cache.sources.memory)
+		return m.replay(w, r, t.conditional, p, p.ops, left, m.cache.sources.memory)
 	}
-	q := &request{Mount: m, w: w, r: r, x: x, user: user, key: string(s.key), query: string(s.query)}
+	q := &request{
+		Mount: m, w: w, r: r, x: x, traits: t, user: user, key: string(s.key), query: string(s.query),
+	}
 	scratches.Put(s)
 	return q.miss()
 }
@@ -155,7 +157,7 @@ func (m *Mount) damaged(key string) {
 }
 
 func (m *Mount) hit(r *http.Request, x Exchange, p *page, left time.Duration, tier string) {
-	m.cache.counters.hit()
+	m.cache.counters.hit(left)
 	if _, nobody := m.cache.config.Observer.(NopObserver); nobody {
 		return
 	}
@@ -171,9 +173,15 @@ type request struct {
 	w     http.ResponseWriter
 	r     *http.Request
 	x     Exchange
+	traits
 	user  string
 	key   string
 	query string // canonical
+}
+
+// answer replays a page to the request that asked for it.
+func (q *request) answer(p *page, ops []op, left time.Duration, s *source) error {
+	return q.replay(q.w, q.r, q.conditional, p, ops, left, s)
 }
 
 // outcome is what a flight ends with.
@@ -228,7 +236,7 @@ func (q *request) miss() error {
 		c.at("look-up")
 		if page != nil {
 			q.hit(q.r, q.x, page, left, c.tier)
-			return q.replay(q.w, q.r, page, page.ops, left, c.sources.backend)
+			return q.answer(page, page.ops, left, c.sources.backend)
 		}
 		if q.r.Method == http.MethodHead {
 			return q.alone(reasonHead)
@@ -245,7 +253,7 @@ func (q *request) miss() error {
 			if page, left, fence = q.lookUp(); page != nil {
 				f.Abandon()
 				q.hit(q.r, q.x, page, left, c.tier)
-				return q.replay(q.w, q.r, page, page.ops, left, c.sources.backend)
+				return q.answer(page, page.ops, left, c.sources.backend)
 			}
 		}
 		if role != flight.Follow {
@@ -296,5 +304,5 @@ func (q *request) follow(ctx context.Context, w flight.Waiter[outcome], arrived 
 		Cache: c.config.Name, Route: q.x.Route(), Method: q.r.Method, Status: o.page.status,
 		TTL: o.page.ttl, Bytes: len(o.page.body),
 	})
-	return true, q.replay(q.w, q.r, o.page, o.page.ops, o.page.ttl, c.sources.collapsed)
+	return true, q.answer(o.page, o.page.ops, o.page.ttl, c.sources.collapsed)
 }

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"net/url"
 	"slices"
-	"strings"
 )
 
 // segment is one name=value of a raw query.
@@ -20,16 +19,22 @@ func (p *Policy) appendQuery(dst []byte, raw string, segments *[]segment) []byte
 	if raw == "" || p.query == queryOnly && len(p.names) == 0 {
 		return dst
 	}
+	if p.canonical(raw) {
+		return append(dst, raw...)
+	}
 	found := (*segments)[:0]
 	sorted := true
-	for rest := raw; rest != ""; {
-		var text string
-		text, rest, _ = strings.Cut(rest, "&")
+	for start := 0; start <= len(raw); {
+		text, escaped, equals := scanSegment(raw[start:])
+		start += len(text) + 1
 		if text == "" {
 			continue
 		}
-		name, valid := segmentName(text)
-		if p.query != queryWhole && !(valid && p.keepsQuery(name)) && !(p.query == queryExcept && !valid) {
+		name, valid := text[:equals], true
+		if escaped {
+			name, valid = unescapedName(name)
+		}
+		if !p.keepsSegment(name, valid) {
 			continue
 		}
 		if n := len(found); n > 0 && found[n-1].name > name {
@@ -51,13 +56,52 @@ func (p *Policy) appendQuery(dst []byte, raw string, segments *[]segment) []byte
 	return dst
 }
 
-// segmentName returns a segment's unescaped name. An invalid escape gives the name as it is written, and false:
-// net/url drops such a parameter.
-func segmentName(text string) (string, bool) {
-	name, _, _ := strings.Cut(text, "=")
-	if !strings.ContainsAny(name, "%+") {
-		return name, true
+// canonical reports whether a query is its own canonical form, as most are: one pass, and nothing to sort.
+func (p *Policy) canonical(raw string) bool {
+	last := ""
+	for start := 0; start <= len(raw); {
+		text, escaped, equals := scanSegment(raw[start:])
+		if text == "" || escaped || text[:equals] < last || !p.keepsSegment(text[:equals], true) {
+			return false
+		}
+		last = text[:equals]
+		start += len(text) + 1
 	}
+	return true
+}
+
+// scanSegment returns the query up to the next "&", whether its name may be escaped, and where its name ends.
+func scanSegment(rest string) (text string, escaped bool, equals int) {
+	equals = -1
+	for i := range len(rest) {
+		switch rest[i] {
+		case '&':
+			if equals < 0 {
+				equals = i
+			}
+			return rest[:i], escaped, equals
+		case '=':
+			if equals < 0 {
+				equals = i
+			}
+		case '%', '+':
+			escaped = escaped || equals < 0
+		}
+	}
+	if equals < 0 {
+		equals = len(rest)
+	}
+	return rest, escaped, equals
+}
+
+// keepsSegment reports whether the policy keeps a parameter. net/url drops one whose name has an invalid escape; so does
+// a policy that names what it keeps, and no other.
+func (p *Policy) keepsSegment(name string, valid bool) bool {
+	return p.query == queryWhole || !valid && p.query == queryExcept || valid && p.keepsQuery(name)
+}
+
+// unescapedName returns a parameter's name, as it is written if its escapes are invalid.
+func unescapedName(name string) (string, bool) {
 	plain, err := url.QueryUnescape(name)
 	if err != nil {
 		return name, false

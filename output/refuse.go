@@ -6,58 +6,86 @@ import (
 	"strings"
 )
 
+// traits is what the request's headers say, found in one pass: it costs less than to look up each of the names, and this
+// is on the path of every hit.
+type traits struct {
+	reason      string // why the request bypasses, or ""
+	conditional bool   // If-None-Match or If-Modified-Since
+	forwarded   bool   // a proxy may have said something of the connection to the client
+}
+
 // refuse returns why a request may not be answered from the cache, or "". user is the user's id if the policy wants
 // to know it, more what the reason needs besides.
-func (m *Mount) refuse(r *http.Request, x Exchange) (user, reason, more string) {
-	if reason = refuseRequest(r); reason != "" {
-		return "", reason, ""
+func (m *Mount) refuse(r *http.Request, x Exchange) (t traits, user, reason, more string) {
+	if t = look(r); t.reason != "" {
+		return t, "", t.reason, ""
 	}
 	if x.Route() == "" || r.URL.Opaque != "" {
-		return "", reasonNoRoute, ""
+		return t, "", reasonNoRoute, ""
 	}
 	if m.policy.public {
-		return "", "", ""
+		return t, "", "", ""
 	}
 	if !m.door.Identified {
-		if reason, more = m.anonymous(r); reason != "" {
-			return "", reason, more
-		}
-		return "", "", ""
+		reason, more = m.anonymous(r)
+		return t, "", reason, more
 	}
 	user = x.User()
 	switch {
 	case m.policy.perUser && user == "":
-		return "", reasonNoUser, ""
+		return t, "", reasonNoUser, ""
 	case !m.policy.perUser && user != "":
-		return "", reasonSignedIn, ""
+		return t, "", reasonSignedIn, ""
 	}
-	return user, "", ""
+	return t, user, "", ""
 }
 
-// refuseRequest judges what stands in the request itself. Headers are looked up by their canonical names in the map:
-// this is on the path of every hit.
-func refuseRequest(r *http.Request) string {
-	h := r.Header
+// look judges what stands in the request itself.
+func look(r *http.Request) (t traits) {
 	switch {
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
-		return reasonMethod
+		t.reason = reasonMethod
+		return t
 	case r.ContentLength != 0 || len(r.TransferEncoding) > 0:
-		return reasonBody
-	case len(h["Upgrade"]) > 0:
-		return reasonUpgrade
-	case len(h["Range"]) > 0:
-		return reasonRange
-	case len(h["If-Match"]) > 0 || len(h["If-Unmodified-Since"]) > 0:
-		return reasonPrecondition
-	case len(h["X-Http-Method-Override"]) > 0 || len(h["X-Http-Method"]) > 0 || len(h["X-Method-Override"]) > 0:
-		return reasonOverride
+		t.reason = reasonBody
+		return t
 	}
-	for _, accept := range h["Accept"] {
-		if strings.HasPrefix(accept, "text/event-stream") {
-			return reasonEventStream
+	for name, lines := range r.Header {
+		if len(lines) > 0 {
+			t.header(name, lines)
 		}
 	}
-	return ""
+	return t
+}
+
+func (t *traits) header(name string, lines []string) {
+	switch name {
+	case "Upgrade":
+		t.refuse(reasonUpgrade)
+	case "Range":
+		t.refuse(reasonRange)
+	case "If-Match", "If-Unmodified-Since":
+		t.refuse(reasonPrecondition)
+	case "X-Http-Method-Override", "X-Http-Method", "X-Method-Override":
+		t.refuse(reasonOverride)
+	case "Accept":
+		if slices.ContainsFunc(lines, func(l string) bool { return strings.HasPrefix(l, "text/event-stream") }) {
+			t.refuse(reasonEventStream)
+		}
+	case "If-None-Match", "If-Modified-Since":
+		t.conditional = true
+	case "Forwarded", "X-Url-Scheme":
+		t.forwarded = true
+	default:
+		t.forwarded = t.forwarded || strings.HasPrefix(name, "X-Forwarded-")
+	}
+}
+
+// refuse keeps, of several reasons, the first in the order of their names: the order of a map must not show.
+func (t *traits) refuse(reason string) {
+	if t.reason == "" || reason < t.reason {
+		t.reason = reason
+	}
 }
 
 // anonymous judges a request of an application that does not say who is asking: whatever could tell two people apart

@@ -7,23 +7,30 @@ import (
 )
 
 // replay answers a request with a stored page. ops are the header differences to replay: the page's own, or all that
-// the handler made for the one request that ran it.
-func (m *Mount) replay(w http.ResponseWriter, r *http.Request, p *page, ops []op, left time.Duration, s *source) error {
+// the handler made for the one request that ran it. conditional says that the request may have a precondition.
+func (m *Mount) replay(
+	w http.ResponseWriter, r *http.Request, conditional bool, p *page, ops []op, left time.Duration, s *source,
+) error {
 	h := w.Header()
-	unchanged := p.status == http.StatusOK && notModified(r.Header, p)
+	alone := len(h) == 0 && !s.own // nobody else has set anything: nothing needs to be looked up
+	unchanged := conditional && p.status == http.StatusOK && notModified(r.Header, p)
 	if unchanged {
 		applyUnchanged(h, ops)
 	} else {
 		apply(h, ops)
 	}
-	if !p.controlled && len(h["Cache-Control"]) == 0 && len(h["Expires"]) == 0 {
+	if !p.controlled && (alone || len(h["Cache-Control"]) == 0 && len(h["Expires"]) == 0) {
 		h["Cache-Control"] = m.control
 	}
 	c := p.at(left, s)
 	if !s.own {
 		h["Age"] = c.ageValue
 	}
-	if c.status != nil {
+	switch {
+	case c.status == nil:
+	case alone:
+		h["Cache-Status"] = c.status
+	default:
 		addStatus(h, c.status)
 	}
 	if unchanged {
