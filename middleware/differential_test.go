@@ -104,7 +104,7 @@ func (q question) of(e *echo.Echo) (a diffAnswer, ok bool) {
 	}
 	w := httptest.NewRecorder()
 	e.ServeHTTP(w, r)
-	a = diffAnswer{w.Code, w.Result().Header, w.Body.String()} //nolint:bodyclose // of a recorder
+	a = diffAnswer{w.Code, w.Result().Header, w.Body.String()}
 	// A recorder whose WriteHeader was called does not guess the type; net/http does, and the cache for it.
 	if _, typed := a.Header["Content-Type"]; !typed && a.Body != "" {
 		a.Header.Set("Content-Type", http.DetectContentType(w.Body.Bytes()))

@@ -69,7 +69,8 @@ func (s *scope) leave(panicked bool, err error) error {
 	switch {
 	case panicked:
 	case status == 0 && err != nil:
-		return nil // whoever renders the error writes a head, and that is the first moment
+		//nolint:nilerr // whoever renders the error writes a head, and that is the first moment
+		return nil
 	case status != 0 && !informational(status) && !wrote(status):
 		return nil
 	}

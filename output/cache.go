@@ -182,9 +182,6 @@ func (c *Cache) SetEnabled(on bool) { c.enabled.Store(on && c.life.Err() == nil)
 // call does nothing.
 func (c *Cache) Close() error {
 	c.enabled.Store(false)
-	if c.life.Err() != nil {
-		return nil
-	}
 	c.end()
 	if !c.ownStore {
 		return nil

@@ -52,13 +52,13 @@ func (f *Fill) KeepsStatus(code int) bool {
 func (f *Fill) WrittenAround() { f.around = true }
 
 // lead runs the handler for everybody who waits for the key, stores what it answers, and answers its own request.
-func (q *request) lead(flight *flight.Flight[outcome], fence store.Fence) error {
+func (q *request) lead(own *flight.Flight[outcome], fence store.Fence) error {
 	tags, reason := q.expand()
 	if reason != "" {
-		flight.Finish(outcome{})
+		own.Finish(outcome{})
 		return q.bypass(q.w, q.r, q.x, reason, "")
 	}
-	f := q.newFill(flight, q.policy.maxBytes)
+	f := q.newFill(own, q.policy.maxBytes)
 	f.fence, f.tags = fence, tags
 	return f.run(q.context(f))
 }
@@ -71,8 +71,8 @@ func (q *request) alone(reason string) error {
 	return f.run(q.context(f))
 }
 
-func (q *request) newFill(flight *flight.Flight[outcome], limit int64) *Fill {
-	f := &Fill{q: q, flight: flight, began: time.Now()}
+func (q *request) newFill(own *flight.Flight[outcome], limit int64) *Fill {
+	f := &Fill{q: q, flight: own, began: time.Now()}
 	f.recorder = newRecorder(q.w, limit, f.pass)
 	f.Writer = f.recorder
 	return f

@@ -2,6 +2,7 @@ package output
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 )
@@ -76,7 +77,7 @@ func (c *fillContext) Err() error {
 	if c.Context.Err() == nil {
 		return nil
 	}
-	if context.Cause(c.Context) == context.DeadlineExceeded {
+	if errors.Is(context.Cause(c.Context), context.DeadlineExceeded) {
 		return context.DeadlineExceeded
 	}
 	return context.Canceled

@@ -60,7 +60,8 @@ func appendLen(k []byte, n int) []byte {
 
 // appendKey appends the canonical key of a request. It returns a reason if the request has none.
 func (m *Mount) appendKey(s *scratch, r *http.Request, x Exchange, scheme, user string) (reason string) {
-	k := append(s.key[:0], m.prefix...)
+	k := s.key[:0]
+	k = append(k, m.prefix...)
 	k = appendField(k, x.Route())
 	k = appendField(k, scheme)
 	k = appendField(k, r.Host)

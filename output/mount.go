@@ -92,7 +92,7 @@ func (m *Mount) Serve(w http.ResponseWriter, r *http.Request, x Exchange) error 
 	if reason != "" {
 		return m.bypass(w, r, x, reason, more)
 	}
-	s := scratches.Get().(*scratch)
+	s := scratches.Get().(*scratch) //nolint:errcheck // the pool holds nothing else
 	if reason = m.appendKey(s, r, x, x.Scheme(t.forwarded), user); reason != "" {
 		scratches.Put(s)
 		return m.bypass(w, r, x, reason, "")
@@ -170,9 +170,9 @@ func (m *Mount) hit(r *http.Request, x Exchange, p *page, left time.Duration, ti
 // request is one request that was not answered from memory.
 type request struct {
 	*Mount
-	w     http.ResponseWriter
-	r     *http.Request
-	x     Exchange
+	w http.ResponseWriter
+	r *http.Request
+	x Exchange
 	traits
 	user  string
 	key   string
@@ -280,7 +280,8 @@ func (q *request) follow(ctx context.Context, w flight.Waiter[outcome], arrived 
 	o, err := w.Wait(ctx)
 	c.counters.waiting.Add(-1)
 	if err != nil {
-		return false, nil // abandoned, or this request's own time is over: miss sees which
+		//nolint:nilerr // abandoned, or this request's own time is over: miss sees which
+		return false, nil
 	}
 	switch o.kind {
 	case outcomeStored:

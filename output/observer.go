@@ -33,9 +33,20 @@ type Observer interface {
 // NopObserver implements [Observer] and does nothing.
 type NopObserver struct{}
 
-func (NopObserver) Hit(Event)       {}
+// Hit ignores the event.
+func (NopObserver) Hit(Event) {}
+
+// Collapsed ignores the event.
 func (NopObserver) Collapsed(Event) {}
-func (NopObserver) Filled(Event)    {}
-func (NopObserver) Bypassed(Event)  {}
-func (NopObserver) Evicted(Event)   {}
-func (NopObserver) Damaged(Event)   {}
+
+// Filled ignores the event.
+func (NopObserver) Filled(Event) {}
+
+// Bypassed ignores the event.
+func (NopObserver) Bypassed(Event) {}
+
+// Evicted ignores the event.
+func (NopObserver) Evicted(Event) {}
+
+// Damaged ignores the event.
+func (NopObserver) Damaged(Event) {}

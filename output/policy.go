@@ -21,7 +21,7 @@ const (
 //
 // A mistake (a negative duration, a reserved tag) is kept and reported by [Policy.Validate]; mounting a policy with a
 // mistake fails at start.
-type Policy struct {
+type Policy struct { //nolint:recvcheck // a value to its users; what only validates and asks spares itself the copy
 	off      bool
 	ttl      time.Duration
 	tags     []string

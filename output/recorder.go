@@ -2,6 +2,7 @@ package output
 
 import (
 	"bufio"
+	"maps"
 	"net"
 	"net/http"
 	"slices"
@@ -69,9 +70,7 @@ func (w *recorder) inform(code int) {
 	apply(h, difference(w.before, w.header))
 	raw.WriteHeader(code)
 	clear(h)
-	for name, values := range kept {
-		h[name] = values
-	}
+	maps.Copy(h, kept)
 }
 
 // Write holds p back, or lets it through.

@@ -2,6 +2,7 @@ package output
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 )
@@ -51,7 +52,7 @@ func (m *Mount) replay(
 // addStatus adds a Cache-Status member to those that are there. The value is shared; see apply.
 func addStatus(h http.Header, value []string) {
 	if old := h["Cache-Status"]; len(old) > 0 {
-		h["Cache-Status"] = append(old[:len(old):len(old)], value...)
+		h["Cache-Status"] = append(slices.Clip(old), value...)
 		return
 	}
 	h["Cache-Status"] = value

@@ -131,6 +131,7 @@ func (p Policy) String() string {
 	switch p.query {
 	case queryOnly:
 		fmt.Fprintf(&b, ".VaryQuery(%s)", quoted(p.names))
+	case queryWhole:
 	case queryExcept:
 		fmt.Fprintf(&b, ".IgnoreQuery(%s)", quoted(p.names))
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"hash/crc32"
 	"math"
+	"slices"
 	"time"
 	"unsafe"
 )
@@ -102,7 +103,7 @@ func decode(b []byte, key []byte) (*wire, error) {
 		p.status < 200 || p.ttl <= 0:
 		return nil, errDamaged
 	}
-	p.body = r.rest[:len(r.rest):len(r.rest)]
+	p.body = slices.Clip(r.rest)
 	return p, nil
 }
 

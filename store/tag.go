@@ -16,7 +16,7 @@ const (
 // [MaxTagBytes], not UTF-8, with a control character, or reserved. Reserved are names that begin with "*" (a whole
 // cache), "r:" (a route) or "p:" (a path).
 func CheckTag(tag string) error {
-	fault := ""
+	var fault string
 	switch {
 	case tag == "":
 		fault = "is empty"
