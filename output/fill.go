@@ -32,9 +32,9 @@ type Fill struct {
 	around   bool        // the handler wrote past Writer
 	composed atomic.Bool // the handler asked another cached handler for a part of its page
 
-	place sync.Once // gives up the place among MaxFills
-	aside bool      // the fill has left; see leave
-	ended bool      // the flight has its outcome
+	place sync.Once   // gives up the place among MaxFills
+	aside atomic.Bool // the fill has left; see leave
+	ended bool        // the flight has its outcome
 }
 
 // KeepsStatus reports whether the policy keeps answers with this status code, so that the door may render a returned
@@ -42,7 +42,7 @@ type Fill struct {
 func (f *Fill) KeepsStatus(code int) bool {
 	for _, s := range f.q.policy.statuses {
 		if s.code == code {
-			return !f.aside && f.flight != nil
+			return !f.aside.Load() && f.flight != nil
 		}
 	}
 	return false
@@ -64,7 +64,8 @@ func (q *request) lead(own *flight.Flight[outcome], fence store.Fence) error {
 }
 
 // alone runs the handler for this request only, because it waited long enough or waiting is not worth it. The handler
-// sees no more of the request than in a fill for everybody; its answer goes straight through.
+// sees no more of the request than in a fill for everybody, but for what the client has already; its answer goes straight
+// through.
 func (q *request) alone(reason string) error {
 	f := q.newFill(nil, 0)
 	f.recorder.onThrough = func(string) { f.pass(reason) }
@@ -93,6 +94,9 @@ func (f *Fill) run(ctx *fillContext) (err error) {
 	q, c := f.q, f.q.cache
 	f.context = ctx
 	f.Request = q.restrict(ctx, q.r, q.query, q.x.Scheme(q.forwarded))
+	if f.flight == nil {
+		showConditions(f.Request.Header, q.r.Header)
+	}
 	returned := false
 	c.counters.filling.Add(1)
 	defer func() {
@@ -155,7 +159,7 @@ func (f *Fill) pass(reason string) {
 // refuse ends the flight without a page, and says why in the answer's header.
 func (f *Fill) refuse(reason string) {
 	q, c := f.q, f.q.cache
-	if f.aside {
+	if f.aside.Load() {
 		return
 	}
 	c.counters.misses.Add(1)
@@ -201,7 +205,7 @@ func (f *Fill) settle(err error) error {
 		w.finish()
 		return err
 	}
-	if f.aside {
+	if f.aside.Load() {
 		return err
 	}
 	a := &answer{

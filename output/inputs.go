@@ -60,6 +60,16 @@ func (m *Mount) shown(all http.Header) http.Header {
 	return some
 }
 
+// showConditions shows a handler, whose answer nobody else gets, what the client has already. It may answer with a 304:
+// of a page that is kept the cache does that itself, and of a file too large to keep only the handler can.
+func showConditions(shown, all http.Header) {
+	for _, name := range [...]string{"If-None-Match", "If-Modified-Since"} {
+		if lines := all[name]; len(lines) > 0 {
+			shown[name] = slices.Clone(lines)
+		}
+	}
+}
+
 // withoutIdentity returns what a TLS connection is, less who is at its other end.
 func withoutIdentity(s *tls.ConnectionState) *tls.ConnectionState {
 	if s == nil {

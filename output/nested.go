@@ -29,7 +29,7 @@ func (f *Fill) Decline() *http.Request {
 // leave ends the recording and the flight and gives the request back to its client: everything that was hidden shows
 // again, and nobody else gets the answer. What was added to the request on its way in, seen, stays.
 func (f *Fill) leave(seen *http.Request, o outcome) *http.Request {
-	f.aside = true
+	f.aside.Store(true)
 	f.end(o)
 	f.release()
 	f.context.attach()
