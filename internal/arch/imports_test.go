@@ -13,6 +13,7 @@ const (
 	cacheLib   = "github.com/patrickmn/go-cache"
 	redisLib   = "github.com/redis/go-redis/v9"
 	breakerLib = "github.com/sony/gobreaker/v2"
+	rapidLib   = "pgregory.net/rapid"
 )
 
 // rule says what one package of this module may import, directly and outside its tests, besides the standard library.
@@ -40,8 +41,9 @@ var rules = map[string]rule{
 	"store/memstore":   {own: []string{"store"}, others: []string{cacheLib}},
 	"store/redisstore": {own: []string{"store"}, others: []string{redisLib}},
 	"store/tiered":     {own: []string{"store", "store/memstore"}},
-	// The contract is for everybody's drivers, so it brings them nothing but itself.
-	"store/storetest": {own: []string{"store"}},
+	// The contract is for everybody's drivers. It brings their tests what its own property needs, and their programs
+	// nothing.
+	"store/storetest": {own: []string{"store"}, others: []string{rapidLib}},
 	"breaker":         {own: []string{"store"}, others: []string{breakerLib}},
 
 	"internal/arch":          {},
@@ -60,7 +62,7 @@ var requirements = map[string]string{
 	breakerLib: "breaker",
 
 	"github.com/google/go-cmp":         "tests: differences that a person can read",
-	"pgregory.net/rapid":               "tests: properties of keys and stores, against a model",
+	rapidLib:                           "tests: properties of keys and stores, against a model",
 	"github.com/dunglas/httpsfv":       "tests: the oracle that our structured fields parse",
 	"github.com/alicebob/miniredis/v2": "tests: the contract of a Redis backend where no redis-server is at hand",
 }
