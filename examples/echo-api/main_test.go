@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"strings"
 	"testing"
 )
 
@@ -18,25 +17,7 @@ func TestCurlSession(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	session := readSession(file.Doc.Text())
-	if len(session) < 8 {
-		t.Fatalf("main.go shows %d commands: was the session moved?", len(session))
-	}
-	address := startShop(t)
-	for _, step := range session {
-		// Not run as subtests: each command depends on those before it.
-		call, err := parseCurl(strings.ReplaceAll(step.command, "127.0.0.1:8080", address))
-		if err != nil {
-			t.Fatalf("%s\n%v", step.command, err)
-		}
-		got, err := call.run(t.Context(), &http.Client{Transport: plainTransport(t)})
-		if err != nil {
-			t.Fatalf("%s\n%v", step.command, err)
-		}
-		if problem := compare(step.answer, got); problem != "" {
-			t.Errorf("$ %s\n%s\n--- the answer was ---\n%s", step.command, problem, got)
-		}
-	}
+	runSession(t, readSession(file.Doc.Text()), 8)
 }
 
 // startShop starts a shop as main does and returns its address. When the test ends, the shop must stop in good order.
