@@ -25,7 +25,9 @@ func Evict(c echo.Context, tags ...string) {
 	case *mounted:
 		at.open(c, nil).add(tags)
 	default:
-		c.Logger().Errorf("echocache: Evict(%q) on %s: neither Attach nor Evict is mounted, nothing is evicted", tags, c.Path())
+		// Not the tags themselves: one may hold a user's id.
+		c.Logger().Errorf("echocache: Evict of %d tags on %s: neither Attach nor Evict is mounted, nothing is evicted",
+			len(tags), c.Path())
 	}
 }
 

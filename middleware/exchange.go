@@ -108,6 +108,10 @@ func (x *exchange) render(f *output.Fill, err error) error {
 // Unhide shows again what Fill has hidden.
 func (x *exchange) Unhide() { x.hidden.show(x.context) }
 
+// Reveal makes r the context's request: User, Values and the handler read it there. The outer fill that hid it puts the
+// original back.
+func (x *exchange) Reveal(r *http.Request) { x.context.SetRequest(r) }
+
 // hidden is what Fill has hidden in an echo.Context and puts back.
 type hidden struct {
 	query  url.Values // the context's own map, edited in place: nothing resets a map that was parsed already

@@ -40,8 +40,9 @@ func (s *scope) add(tags []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, tag := range tags {
-		if err := store.CheckTag(tag); err != nil {
-			s.context.Logger().Errorf("echocache: Evict on %s: %v", s.context.Path(), err)
+		if store.CheckTag(tag) != nil {
+			// Not the tag itself: it may hold a user's id.
+			s.context.Logger().Errorf("echocache: Evict on %s: a tag that store.CheckTag refuses is ignored", s.context.Path())
 			continue
 		}
 		s.tags = append(s.tags, tag)

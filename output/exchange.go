@@ -26,6 +26,11 @@ type Exchange interface {
 	Unhide()
 }
 
+// revealer is an [Exchange] that reads a request of its own, the framework's for one, to answer User, Value and Scheme.
+// Under the fill of an outer policy that request shows only what the outer key holds; Reveal is given the one to read
+// from then on. Without it a signed-in user would be nobody to the inner policy (I-4).
+type revealer interface{ Reveal(r *http.Request) }
+
 // Door describes a door to [Cache.Mount].
 type Door struct {
 	Identified    bool     // the door can tell who is asking

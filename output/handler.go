@@ -81,3 +81,6 @@ func (x *plainExchange) Fill(f *Fill) error {
 }
 
 func (x *plainExchange) Unhide() {}
+
+// Reveal makes r the request that User and Value read.
+func (x *plainExchange) Reveal(r *http.Request) { x.r = r }

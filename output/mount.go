@@ -84,6 +84,9 @@ func (m *Mount) Serve(w http.ResponseWriter, r *http.Request, x Exchange) error 
 	}
 	if outer := fillOf(r.Context()); outer != nil {
 		r = outer.meet(w, r)
+		if reads, ok := x.(revealer); ok {
+			reads.Reveal(r)
+		}
 	}
 	if m.policy.off {
 		return m.bypass(w, r, x, reasonPolicyOff, "")
@@ -233,7 +236,8 @@ func (q *request) miss() error {
 	arrived := c.flights.Now()
 	ctx, cancel := context.WithTimeout(q.r.Context(), c.config.Patience)
 	defer cancel()
-	for fenced := 0; fenced < maxFenced; {
+	fenced := 0
+	for fenced < maxFenced {
 		since := c.flights.Now()
 		page, left, fence := q.lookUp()
 		c.at("look-up")
@@ -272,6 +276,9 @@ func (q *request) miss() error {
 	}
 	if err := q.r.Context().Err(); err != nil {
 		return err // the client left, or its time is over
+	}
+	if fenced >= maxFenced {
+		return q.alone(reasonFenced)
 	}
 	return q.alone(reasonDeadline)
 }

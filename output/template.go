@@ -27,6 +27,7 @@ var ErrUnknownName = errors.New("no route parameter, value or user of this name"
 
 // Other reasons why a tag cannot be made for a request.
 var (
+	errInvalid    = errors.New("filled in, it is not a tag that an application may use") // what is filled in may be a user's id
 	errEmptyValue = errors.New("the value is empty")
 	errBadEscape  = errors.New("the route parameter has an invalid escape")
 )
@@ -131,8 +132,8 @@ func (t Template) Expand(s Scope) (string, error) {
 		b.WriteString(text)
 	}
 	tag := b.String()
-	if err := store.CheckTag(tag); err != nil {
-		return "", err
+	if store.CheckTag(tag) != nil {
+		return "", fmt.Errorf("tag %q: %w", t.source, errInvalid)
 	}
 	return tag, nil
 }
