@@ -2,6 +2,7 @@ package output_test
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -121,3 +122,18 @@ func (b *unjudged) Store(ctx context.Context, key string, r store.Record) (store
 	}
 	return verdict, err
 }
+
+// failing fails at everything.
+type failing struct{ store.Backend }
+
+var errFailing = errors.New("out of order")
+
+func (failing) Lookup(context.Context, ...string) ([]store.Found, error) { return nil, errFailing }
+
+func (failing) Store(context.Context, string, store.Record) (store.Verdict, error) {
+	return store.Unknown, errFailing
+}
+
+func (failing) Delete(context.Context, ...string) error { return errFailing }
+
+func (failing) Evict(context.Context, ...string) error { return errFailing }
