@@ -178,7 +178,11 @@ func TestStampedeSurvivesItsLeader(t *testing.T) {
 					p.get(t.Context())
 				}()
 				synctest.Wait()
+				began := time.Now()
 				wantAll(t, p.crowd(10, always))
+				if took := time.Since(began); took > 150*time.Millisecond {
+					t.Errorf("those who waited were left behind for %v", took)
+				}
 				time.Sleep(3 * time.Second) // what is not worth waiting for is remembered for two
 				before := p.runs.Load()
 				wantAll(t, p.crowd(10, always))
