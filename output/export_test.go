@@ -1,4 +1,68 @@
 package output
 
+import (
+	"errors"
+	"net/http"
+	"time"
+)
+
 // SetYield has f called at the points where a test wants to let others run: "look-up", "fill", "seal", "store".
 func (c *Cache) SetYield(f func(point string)) { c.yield = f }
+
+// KeyAndView returns the canonical key of a request, and the request as a handler would see it during a fill.
+func (c *Cache) KeyAndView(p Policy, d Door, r *http.Request, x Exchange, user string) (string, *http.Request, error) {
+	m, err := c.Mount(p, d)
+	if err != nil {
+		return "", nil, err
+	}
+	s := &scratch{}
+	t := m.look(r, s)
+	reason := t.reason
+	if reason == "" {
+		reason = m.appendKey(s, r, x, x.Scheme(t.forwarded), user)
+	}
+	if reason != "" {
+		return "", nil, errors.New(reason)
+	}
+	return string(s.key), m.restrict(r.Context(), r, string(s.query), x.Scheme(t.forwarded)), nil
+}
+
+// Wire is a page as it is stored.
+type Wire = wire
+
+// Encode returns the wire form of a page.
+func (p *wire) Encode() []byte { return p.encode() }
+
+// NewWire makes a page.
+func NewWire(key string, status int, ttl time.Duration, header http.Header, body []byte) *Wire {
+	return &wire{key: key, status: status, ttl: ttl, made: 1, modified: 2, ops: difference(http.Header{}, header), body: body}
+}
+
+// Decode reads a page.
+func Decode(b []byte, key string) (*Wire, error) { return decode(b, []byte(key)) }
+
+// WireHead is where the checksummed part of a page begins.
+const WireHead = headOffset
+
+// Header returns the headers that a page puts into an empty map.
+func (p *wire) Header() http.Header {
+	h := http.Header{}
+	apply(h, p.ops)
+	return h
+}
+
+// Body returns a page's body.
+func (p *wire) Body() []byte { return p.body }
+
+// Replayed returns before with what makes after of it, by difference and apply.
+func Replayed(before, after http.Header) http.Header {
+	h := before.Clone()
+	apply(h, difference(before, after))
+	return h
+}
+
+// MatchesETag is matchesETag.
+var MatchesETag = matchesETag
+
+// Reasons is the list of all reason words.
+var Reasons = reasons
