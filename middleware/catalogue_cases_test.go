@@ -2,16 +2,13 @@ package middleware_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"math"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/labstack/echo/v4"
@@ -19,7 +16,6 @@ import (
 
 	echocache "github.com/echocache/echocache/middleware"
 	"github.com/echocache/echocache/output"
-	"github.com/echocache/echocache/store"
 )
 
 // one is an application with one cached route, /x, and whatever is below it.
@@ -31,7 +27,8 @@ func one(t *testing.T, cache *echocache.Cache, p output.Policy, h echo.HandlerFu
 	return e
 }
 
-func nothingWritten(t *testing.T) {
+// TestNothingWritten is case 2: the handler writes nothing.
+func TestNothingWritten(t *testing.T) {
 	t.Parallel()
 	cache := newCache(t, echocache.Config{})
 	e := one(t, cache, output.For(hour), func(c echo.Context) error {
@@ -59,7 +56,8 @@ func crowd(t *testing.T, e *echo.Echo, n int, gate chan struct{}) []*httptest.Re
 	return answers
 }
 
-func panicWithWaiters(t *testing.T) {
+// TestPanicWithWaiters is case 3: the handler panics, with others waiting.
+func TestPanicWithWaiters(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		cache := newCache(t, echocache.Config{})
@@ -92,7 +90,8 @@ func panicWithWaiters(t *testing.T) {
 	})
 }
 
-func leaderLeaves(t *testing.T) {
+// TestLeaderLeaves is case 4: the client whose request fills the page leaves.
+func TestLeaderLeaves(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		cache := newCache(t, echocache.Config{})
@@ -136,7 +135,8 @@ func (w *slowReader) Write(b []byte) (int, error) {
 	return w.ResponseWriter.Write(b)
 }
 
-func leaderIsSlow(t *testing.T) {
+// TestLeaderIsSlow is case 5: the client whose request fills the page reads slowly.
+func TestLeaderIsSlow(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		cache := newCache(t, echocache.Config{})
@@ -151,7 +151,8 @@ func leaderIsSlow(t *testing.T) {
 	})
 }
 
-func twoCookies(t *testing.T) {
+// TestTwoCookies is case 8: two Set-Cookie lines.
+func TestTwoCookies(t *testing.T) {
 	t.Parallel()
 	cache := newCache(t, echocache.Config{})
 	e := one(t, cache, output.For(hour).Public(), func(c echo.Context) error {
@@ -167,7 +168,8 @@ func twoCookies(t *testing.T) {
 	}
 }
 
-func replayed(t *testing.T) {
+// TestReplayed is case 9: redirects, empty answers, parts and HEAD are replayed as they were.
+func TestReplayed(t *testing.T) {
 	t.Parallel()
 	for code, want := range map[int]string{302: "hit", 204: "hit", 206: "uri-miss:status", 201: "uri-miss:status"} {
 		cache := newCache(t, echocache.Config{})
@@ -222,7 +224,8 @@ func samePage(t *testing.T, p output.Policy, a, b *http.Request) bool {
 	return same
 }
 
-func spellings(t *testing.T) {
+// TestSpellings is case 10: spellings of the query and of the path.
+func TestSpellings(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {
 		a, b string
@@ -248,7 +251,8 @@ func spellings(t *testing.T) {
 	}
 }
 
-func hostsAndMethods(t *testing.T) {
+// TestHostsAndMethods is case 11: two hosts, two methods.
+func TestHostsAndMethods(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {
 		a, b string
@@ -268,7 +272,8 @@ func hostsAndMethods(t *testing.T) {
 	}
 }
 
-func headerLines(t *testing.T) {
+// TestHeaderLines is case 12: two header lines are not one line with a comma.
+func TestHeaderLines(t *testing.T) {
 	t.Parallel()
 	lines := [][]string{nil, {"X-Lines: a, b"}, {"X-Lines: a", "X-Lines: b"}, {"X-Lines: a,b"}, {"X-Lines: b", "X-Lines: a"}, {"X-Lines: "}}
 	for i, a := range lines {
@@ -281,7 +286,8 @@ func headerLines(t *testing.T) {
 	}
 }
 
-func varyGrows(t *testing.T) {
+// TestVaryGrows is case 13: an answer varies on more than the one before.
+func TestVaryGrows(t *testing.T) {
 	t.Parallel()
 	cache := newCache(t, echocache.Config{})
 	vary := "Accept-Language"
@@ -298,248 +304,4 @@ func varyGrows(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantVerdicts(t, ask, "uri-miss:vary")
-}
-
-// damaging is a backend that hands out records changed by hurt.
-type damaging struct {
-	store.Backend
-
-	hurt func([]byte) []byte
-}
-
-func (d *damaging) Lookup(ctx context.Context, keys ...string) ([]store.Found, error) {
-	found, err := d.Backend.Lookup(ctx, keys...)
-	for i, f := range found {
-		if f.Record != nil && d.hurt != nil {
-			r := *f.Record
-			r.Value = d.hurt(append([]byte(nil), r.Value...))
-			found[i].Record = &r
-		}
-	}
-	return found, err
-}
-
-func damagedEntries(t *testing.T) {
-	t.Parallel()
-	for name, hurt := range map[string]func([]byte) []byte{
-		"cut short": func(b []byte) []byte { return b[:len(b)-1] },
-		"empty":     func([]byte) []byte { return nil },
-		"too long":  func(b []byte) []byte { return append(b, 0) },
-		"other version": func(b []byte) []byte {
-			b[0] ^= 0xff
-			return b
-		},
-		"of another key": func(b []byte) []byte { return []byte(strings.Replace(string(b), "example.com", "example.net", 1)) },
-	} {
-		backend := &damaging{Backend: newFakeBackend(t)}
-		cache := newCacheOver(t, backend, echocache.Config{})
-		ran := 0
-		e := one(t, cache, output.For(hour), func(c echo.Context) error { ran++; return c.String(http.StatusOK, "page") })
-		ask := func() *httptest.ResponseRecorder { return get(t, e, "/x") }
-		wantVerdicts(t, ask, "stored", "hit")
-		backend.hurt = hurt
-		if w := ask(); w.Body.String() != "page" || verdict(w) == "hit" || ran != 2 {
-			t.Errorf("%s: %q %s, the handler ran %d times", name, w.Body, verdict(w), ran)
-		}
-		backend.hurt = nil
-		ask()
-		wantVerdicts(t, ask, "hit")
-		if cache.Outputs().Stats().Damaged != 1 {
-			t.Errorf("%s: %d damaged", name, cache.Outputs().Stats().Damaged)
-		}
-	}
-}
-
-func storeTroubles(t *testing.T) {
-	t.Parallel()
-	down := errors.New("LOADING the dataset")
-	for name, breaks := range map[string]func(*fakeBackend){
-		"look-up fails":   func(b *fakeBackend) { b.onLookup = func() error { return down } },
-		"store refuses":   func(b *fakeBackend) { b.onStore = func() (store.Verdict, error) { return store.Refused, down } },
-		"store in doubt":  func(b *fakeBackend) { b.onStore = func() (store.Verdict, error) { return store.Unknown, down } },
-		"look-up is slow": func(b *fakeBackend) { b.onLookup = func() error { time.Sleep(time.Second); return nil } },
-		"both": func(b *fakeBackend) {
-			b.onLookup = func() error { return down }
-			b.onStore = func() (store.Verdict, error) { return store.Unknown, down }
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
-				backend := newFakeBackend(t)
-				breaks(backend)
-				cache := newCacheOver(t, backend, echocache.Config{})
-				gate := make(chan struct{})
-				e := one(t, cache, output.For(hour), func(c echo.Context) error {
-					<-gate
-					return c.String(http.StatusOK, "page")
-				})
-				for i, w := range crowd(t, e, 4, gate) {
-					if w.Code != http.StatusOK || w.Body.String() != "page" {
-						t.Errorf("request %d: %d %q", i+1, w.Code, w.Body)
-					}
-				}
-				if w := get(t, e, "/x"); w.Body.String() != "page" || (verdict(w) == "hit") != (name == "look-up is slow") {
-					t.Errorf("afterwards: %q, %s", w.Body, verdict(w))
-				}
-			})
-		})
-	}
-}
-
-func evictionDuringFill(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		cache := newCache(t, echocache.Config{})
-		gate, price := make(chan struct{}), "old"
-		e := one(t, cache, output.For(hour).Tag("price"), func(c echo.Context) error {
-			read := price
-			<-gate
-			return c.String(http.StatusOK, read)
-		})
-		e.PUT("/x", func(c echo.Context) error {
-			price = "new"
-			return c.NoContent(http.StatusNoContent)
-		}, cache.Evict("price"))
-		var leader sync.WaitGroup
-		leader.Go(func() { get(t, e, "/x") })
-		synctest.Wait()
-		send(t, e, http.MethodPut, "/x")
-		for i, w := range crowd(t, e, 3, gate) {
-			if w.Body.String() != "new" {
-				t.Errorf("request %d after the write reads %q", i+1, w.Body)
-			}
-		}
-		leader.Wait()
-		if w := get(t, e, "/x"); w.Body.String() != "new" || verdict(w) != "hit" {
-			t.Errorf("%q %s", w.Body, verdict(w))
-		}
-	})
-}
-
-func delimiters(t *testing.T) {
-	t.Parallel()
-	tags := []string{"a", "b", "a,b", "a b", "a:b", "a|b", "a\u2028b", `a"b`, "a*", "A", "r", "p"}
-	for _, evicted := range tags {
-		cache := newCache(t, echocache.Config{})
-		e := newEcho()
-		e.GET("/:n", func(c echo.Context) error {
-			var n int
-			_, err := fmt.Sscan(c.Param("n"), &n)
-			echocache.Tag(c, tags[n])
-			return errors.Join(err, c.String(http.StatusOK, "page"))
-		}, cache.Output(output.For(hour)))
-		for n := range tags {
-			get(t, e, fmt.Sprint("/", n))
-		}
-		if err := cache.Outputs().Evict(t.Context(), evicted); err != nil {
-			t.Fatalf("%q: %v", evicted, err)
-		}
-		for n, tag := range tags {
-			if kept := verdict(get(t, e, fmt.Sprint("/", n))) == "hit"; kept != (tag != evicted) {
-				t.Errorf("%q evicted: the page with %q is kept: %t", evicted, tag, kept)
-			}
-		}
-	}
-}
-
-func timesToLive(t *testing.T) {
-	t.Parallel()
-	for _, row := range []struct {
-		name     string
-		policy   output.Policy
-		own      func(*output.Entry)
-		wait     time.Duration
-		at, past string
-	}{
-		{"half a second", output.For(500 * time.Millisecond).Jitter(0), nil, 499 * time.Millisecond, "hit", "stored"},
-		{"an hour", output.For(hour).Jitter(0), nil, hour - time.Millisecond, "hit", "stored"},
-		{"for ever", output.For(math.MaxInt64), nil, 365 * 24 * hour, "hit", "hit"},
-		{"the handler says zero", output.For(hour), func(e *output.Entry) { e.TTL(0) }, 0, "uri-miss:uncacheable", "uri-miss:uncacheable"},
-		{"the handler says less", output.For(hour), func(e *output.Entry) { e.TTL(-1) }, 0, "uri-miss:uncacheable", "uri-miss:uncacheable"},
-		{"the handler says a second", output.For(hour).Jitter(0), func(e *output.Entry) { e.TTL(time.Second) }, 999 * time.Millisecond, "hit", "stored"},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
-				cache := newCache(t, echocache.Config{})
-				e := one(t, cache, row.policy, func(c echo.Context) error {
-					if row.own != nil {
-						row.own(output.Current(c.Request().Context()))
-					}
-					return c.String(http.StatusOK, "page")
-				})
-				get(t, e, "/x")
-				time.Sleep(row.wait)
-				if got := verdict(get(t, e, "/x")); got != row.at {
-					t.Errorf("after %s: %q, want %q", row.wait, got, row.at)
-				}
-				time.Sleep(time.Millisecond)
-				if got := verdict(get(t, e, "/x")); got != row.past {
-					t.Errorf("after %s and one millisecond: %q, want %q", row.wait, got, row.past)
-				}
-			})
-		})
-	}
-}
-
-func overTheLimit(t *testing.T) {
-	t.Parallel()
-	for size, want := range map[int]string{100: "hit", 10_000: "uri-miss:uncacheable"} {
-		cache := newCache(t, echocache.Config{})
-		e := one(t, cache, output.For(hour).MaxBytes(5_000), func(c echo.Context) error {
-			c.Response().Header().Set("X-Before", "yes")
-			for range size / 100 {
-				if _, err := c.Response().Write([]byte(strings.Repeat("x", 100))); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-		for round := range 2 {
-			w := get(t, e, "/x")
-			if w.Body.Len() != size || w.Header().Get("X-Before") != "yes" || round == 1 && verdict(w) != want {
-				t.Errorf("%d bytes: %d arrived, %s, want %s", size, w.Body.Len(), verdict(w), want)
-			}
-		}
-	}
-}
-
-func headersChanged(t *testing.T) {
-	t.Parallel()
-	cache := newCache(t, echocache.Config{})
-	e := newEcho()
-	e.Use(func(next echo.HandlerFunc) echo.HandlerFunc {
-		return func(c echo.Context) error {
-			c.Response().Before(func() {
-				h := c.Response().Header()
-				h.Add("X-List", "by "+c.Request().Header.Get("X-Client"))
-				h.Add("Cache-Control", "no-transform")
-				h.Set("Content-Type", "text/"+c.Request().Header.Get("X-Client"))
-				h.Del("X-Gone")
-			})
-			return next(c)
-		}
-	})
-	e.GET("/x", func(c echo.Context) error {
-		c.Response().Header().Set("X-Gone", "yes")
-		c.Response().Header().Set("X-List", "by the handler")
-		c.Response().Header().Set("Cache-Control", "max-age=1")
-		return c.String(http.StatusOK, "page")
-	}, cache.Output(output.For(hour)))
-	var clients sync.WaitGroup
-	for n := range 8 {
-		clients.Go(func() {
-			name := fmt.Sprint("client-", n)
-			for range 3 {
-				h := get(t, e, "/x", "X-Client: "+name).Header()
-				got := [][]string{h["X-List"], h["Cache-Control"], h["Content-Type"], h["X-Gone"]}
-				want := [][]string{{"by the handler", "by " + name}, {"max-age=1", "no-transform"}, {"text/" + name}, nil}
-				if d := cmp.Diff(want, got); d != "" {
-					t.Errorf("-want +got\n%s", d)
-				}
-			}
-		})
-	}
-	clients.Wait()
 }

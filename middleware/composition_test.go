@@ -2,6 +2,7 @@ package middleware_test
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -170,7 +171,7 @@ func TestComposition(t *testing.T) {
 				for _, d := range found {
 					t.Error(d)
 				}
-				if mayHit := !(inside && p.dull) && p.name != "JWT"; mayHit != (hits > 0) {
+				if mayHit := (!inside || !p.dull) && p.name != "JWT"; mayHit != (hits > 0) {
 					t.Errorf("%d hits", hits)
 				}
 			})
@@ -187,9 +188,7 @@ func naive(output.Policy) echo.MiddlewareFunc {
 			w := kept[url]
 			if w == nil {
 				w = httptest.NewRecorder()
-				for name, values := range c.Response().Header() {
-					w.Header()[name] = values
-				}
+				maps.Copy(w.Header(), c.Response().Header())
 				outer := c.Response()
 				c.SetResponse(echo.NewResponse(w, c.Echo()))
 				err := next(c)
@@ -199,9 +198,7 @@ func naive(output.Policy) echo.MiddlewareFunc {
 				}
 				kept[url] = w
 			}
-			for name, values := range w.Header() {
-				c.Response().Header()[name] = values
-			}
+			maps.Copy(c.Response().Header(), w.Header())
 			return c.Blob(w.Code, w.Header().Get("Content-Type"), w.Body.Bytes())
 		}
 	}

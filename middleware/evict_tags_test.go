@@ -119,12 +119,12 @@ func TestEvictFromTheHandler(t *testing.T) {
 		outer, inner [][]string
 		logged       string
 	}{
-		{"Attach", chain{attachOuter}, both("mine", "more"), nil, "reserved"},
-		{"the route's own", chain{routeInner}, nil, both("mine", "more", "route"), "reserved"},
-		{"both, one cache", chain{attachInner, routeInner}, nil, both("mine", "more", "route"), "reserved"},
-		{"two caches, attached", chain{attachOuter, attachInner}, nil, both("mine", "more"), "reserved"},
-		{"two caches, one on the route", chain{routeOuter, attachInner}, both("route"), both("mine", "more"), "reserved"},
-		{"two caches, both on the route", chain{routeOuter, routeInner}, both("route"), both("mine", "more", "route"), "reserved"},
+		{"Attach", chain{attachOuter}, both("mine", "more"), nil, "refuses"},
+		{"the route's own", chain{routeInner}, nil, both("mine", "more", "route"), "refuses"},
+		{"both, one cache", chain{attachInner, routeInner}, nil, both("mine", "more", "route"), "refuses"},
+		{"two caches, attached", chain{attachOuter, attachInner}, nil, both("mine", "more"), "refuses"},
+		{"two caches, one on the route", chain{routeOuter, attachInner}, both("route"), both("mine", "more"), "refuses"},
+		{"two caches, both on the route", chain{routeOuter, routeInner}, both("route"), both("mine", "more", "route"), "refuses"},
 		{"neither", nil, nil, nil, "neither Attach nor Evict is mounted"},
 	} {
 		e, outer, outerTags := tagged(t, echocache.Config{})

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -16,7 +17,7 @@ import (
 func say(e *echo.Echo, method, target string) {
 	w := httptest.NewRecorder()
 	e.ServeHTTP(w, httptest.NewRequest(method, target, http.NoBody)) //nolint:noctx // an example has no context
-	fmt.Println(method, target, w.Code, w.Body)
+	fmt.Println(strings.TrimSpace(fmt.Sprint(method, " ", target, " → ", w.Code, " ", w.Body)))
 }
 
 // The zero Config works: a cache in this process, of 64 MiB.
@@ -47,9 +48,9 @@ func ExampleCache_Output() {
 	say(e, http.MethodGet, "/visits")
 	say(e, http.MethodGet, "/visits?page=2")
 	// Output:
-	// GET /visits 200 made 1
-	// GET /visits 200 made 1
-	// GET /visits?page=2 200 made 2
+	// GET /visits → 200 made 1
+	// GET /visits → 200 made 1
+	// GET /visits?page=2 → 200 made 2
 }
 
 // A write evicts what it has changed, before its answer leaves, and nothing else.
@@ -71,11 +72,11 @@ func ExampleCache_Evict() {
 	say(e, http.MethodGet, "/products/7")
 	say(e, http.MethodGet, "/products/8")
 	// Output:
-	// GET /products/7 200 costs 10
-	// GET /products/8 200 costs 20
-	// PUT /products/7 204
-	// GET /products/7 200 costs 11
-	// GET /products/8 200 costs 20
+	// GET /products/7 → 200 costs 10
+	// GET /products/8 → 200 costs 20
+	// PUT /products/7 → 204
+	// GET /products/7 → 200 costs 11
+	// GET /products/8 → 200 costs 20
 }
 
 // Some tags only the handler knows: Tag adds them to the page it makes, Evict evicts them where Attach is mounted.
@@ -98,7 +99,7 @@ func ExampleCache_Attach() {
 	say(e, http.MethodPut, "/brands/kestrel")
 	say(e, http.MethodGet, "/products/7")
 	// Output:
-	// GET /products/7 200 by Kestrel
-	// PUT /brands/kestrel 204
-	// GET /products/7 200 by Kestrel & Sons
+	// GET /products/7 → 200 by Kestrel
+	// PUT /brands/kestrel → 204
+	// GET /products/7 → 200 by Kestrel & Sons
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -160,9 +161,7 @@ func (d *leakyDoor) Fill(f *output.Fill) error {
 		query := d.c.QueryParams()
 		clear(query)
 		shown, _ := url.ParseQuery(f.Request.URL.RawQuery)
-		for name, values := range shown {
-			query[name] = values
-		}
+		maps.Copy(query, shown)
 	}
 	return d.next(d.c)
 }

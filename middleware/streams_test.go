@@ -106,7 +106,8 @@ func serve(t *testing.T, handler echo.HandlerFunc) (string, *echocache.Cache) {
 	return server.URL + "/live/x", cache
 }
 
-func open(t *testing.T, ctx context.Context, url string, headers ...string) *http.Response { //nolint:revive // t first, as in all helpers
+// open sends a GET to a real server and returns the answer's body, to be read as it comes.
+func open(ctx context.Context, t *testing.T, url string, headers ...string) io.Reader {
 	t.Helper()
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
 	if err != nil {
@@ -121,7 +122,7 @@ func open(t *testing.T, ctx context.Context, url string, headers ...string) *htt
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = w.Body.Close() })
-	return w
+	return w.Body
 }
 
 // TestServerSentEvents: each event arrives when it is flushed, although the handler has not returned, whether or not
@@ -149,8 +150,8 @@ func TestServerSentEvents(t *testing.T) {
 			})
 			for range 2 {
 				ctx, leave := context.WithCancel(t.Context())
-				w := open(t, ctx, url, header)
-				lines := bufio.NewScanner(w.Body)
+				body := open(ctx, t, url, header)
+				lines := bufio.NewScanner(body)
 				for _, event := range []string{"one", "two"} {
 					next <- event
 					if !lines.Scan() || lines.Text() != "data: "+event {
