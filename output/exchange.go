@@ -24,12 +24,10 @@ type Exchange interface {
 	Fill(f *Fill) error
 	// Unhide undoes what the door itself hid for Fill, before it returns: an inner cache has taken over.
 	Unhide()
+	// Reveal is the other side of it, called on the exchange of the inner cache: User, Value and Scheme read r from
+	// now on. What they read before shows only what the outer key holds, and a signed-in user would be nobody (I-4).
+	Reveal(r *http.Request)
 }
-
-// revealer is an [Exchange] that reads a request of its own, the framework's for one, to answer User, Value and Scheme.
-// Under the fill of an outer policy that request shows only what the outer key holds; Reveal is given the one to read
-// from then on. Without it a signed-in user would be nobody to the inner policy (I-4).
-type revealer interface{ Reveal(r *http.Request) }
 
 // Door describes a door to [Cache.Mount].
 type Door struct {

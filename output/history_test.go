@@ -31,13 +31,17 @@ type move struct {
 
 func drawSchedule(rt *rapid.T) []move {
 	kinds := rapid.SampledFrom(slices.Concat(
-		slices.Repeat([]string{"go on"}, 14), slices.Repeat([]string{"get"}, 6), slices.Repeat([]string{"evict"}, 3),
+		slices.Repeat([]string{"go on"}, 40), slices.Repeat([]string{"get"}, 12), slices.Repeat([]string{"evict"}, 5),
 		[]string{"delete", "drop", "pass", "leave", "no-store"},
 	))
+	args := make([]int, 24) // sampled, because drawn from a range the small ones would come too often
+	for i := range args {
+		args[i] = i
+	}
 	one := rapid.Custom(func(t *rapid.T) move {
-		return move{Kind: kinds.Draw(t, "kind"), Arg: rapid.IntRange(0, 23).Draw(t, "arg")}
+		return move{Kind: kinds.Draw(t, "kind"), Arg: rapid.SampledFrom(args).Draw(t, "arg")}
 	})
-	return rapid.SliceOfN(one, 8, 80).Draw(rt, "moves")
+	return rapid.SliceOfN(one, 60, 160).Draw(rt, "moves")
 }
 
 // actor is a request or a writer of a schedule.

@@ -66,6 +66,7 @@ func (x exchange) Param(string) (string, bool)      { return "", false }
 func (x exchange) Value(name string) (string, bool) { return x.Tenant, name == "tenant" }
 func (x exchange) Next(*http.Request) error         { return nil }
 func (x exchange) Fill(*output.Fill) error          { return nil }
+func (x exchange) Reveal(*http.Request)             {}
 func (x exchange) Unhide()                          {}
 
 // keyPolicies are policies with something of every kind in the key.

@@ -84,9 +84,7 @@ func (m *Mount) Serve(w http.ResponseWriter, r *http.Request, x Exchange) error 
 	}
 	if outer := fillOf(r.Context()); outer != nil {
 		r = outer.meet(w, r)
-		if reads, ok := x.(revealer); ok {
-			reads.Reveal(r)
-		}
+		x.Reveal(r)
 	}
 	if m.policy.off {
 		return m.bypass(w, r, x, reasonPolicyOff, "")
