@@ -12,7 +12,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/labstack/echo/v4"
-	"github.com/labstack/echo/v4/middleware"
 
 	echocache "github.com/echocache/echocache/middleware"
 	"github.com/echocache/echocache/output"
@@ -74,7 +73,7 @@ func TestPanicWithWaiters(t *testing.T) {
 			}
 			return c.String(http.StatusOK, "fine")
 		})
-		e.Use(middleware.Recover())
+		e.Use(quietRecover())
 		for i, w := range crowd(t, e, 4, gate) {
 			want := http.StatusOK
 			if i == 0 {

@@ -69,7 +69,7 @@ func varying(names ...string) func(output.Policy) output.Policy {
 func parts() []part {
 	anyone := [][]string{nil, {"User-Agent: another"}}
 	return []part{
-		{name: "Recover", made: middleware.Recover, clients: anyone},
+		{name: "Recover", made: quietRecover, clients: anyone},
 		{name: "RequestLogger", clients: anyone, made: func() echo.MiddlewareFunc {
 			return middleware.RequestLoggerWithConfig(middleware.RequestLoggerConfig{
 				LogStatus: true, HandleError: true,
@@ -100,7 +100,7 @@ func parts() []part {
 // app is an application with one middleware, and with a cache or what stands in its place.
 func (p part) app(cached echo.MiddlewareFunc, inside bool) *echo.Echo {
 	e := newEcho()
-	chain := []echo.MiddlewareFunc{middleware.Recover(), p.made(), cached}
+	chain := []echo.MiddlewareFunc{quietRecover(), p.made(), cached}
 	if inside {
 		chain[1], chain[2] = chain[2], chain[1]
 	}

@@ -11,7 +11,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/labstack/echo/v4"
-	"github.com/labstack/echo/v4/middleware"
 
 	echocache "github.com/echocache/echocache/middleware"
 	"github.com/echocache/echocache/output"
@@ -80,7 +79,7 @@ func follow(t *testing.T, handler func(w *trail) echo.HandlerFunc, chain ...func
 func evictT(_ *trail, cache *echocache.Cache) echo.MiddlewareFunc { return cache.Evict("t") }
 
 func recovers(*trail, *echocache.Cache) echo.MiddlewareFunc {
-	return middleware.RecoverWithConfig(middleware.RecoverConfig{DisablePrintStack: true})
+	return quietRecover()
 }
 
 // transaction commits when the handler has returned without an error, and rolls back otherwise.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
+	"github.com/labstack/echo/v4/middleware"
 
 	echocache "github.com/echocache/echocache/middleware"
 	"github.com/echocache/echocache/output"
@@ -27,6 +28,11 @@ func newEcho() *echo.Echo {
 	e := echo.New()
 	e.Logger.SetOutput(io.Discard)
 	return e
+}
+
+// quietRecover is Echo's Recover without the stacks of all goroutines, for which the whole program is stopped.
+func quietRecover() echo.MiddlewareFunc {
+	return middleware.RecoverWithConfig(middleware.RecoverConfig{DisableStackAll: true, DisablePrintStack: true})
 }
 
 // newCache is a cache that is closed when the test ends.

@@ -13,7 +13,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/labstack/echo/v4"
-	"github.com/labstack/echo/v4/middleware"
 
 	echocache "github.com/echocache/echocache/middleware"
 	"github.com/echocache/echocache/output"
@@ -253,7 +252,7 @@ func TestEverythingIsRestored(t *testing.T) {
 	}
 	cache := newCache(t, echocache.Config{})
 	e := newEcho()
-	e.Use(middleware.Recover(), func(next echo.HandlerFunc) echo.HandlerFunc {
+	e.Use(quietRecover(), func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			c.Set("csrf", "token")
 			before = snapshot(c)

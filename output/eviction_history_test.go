@@ -195,7 +195,7 @@ var backends = map[string]func() store.Backend{
 
 // rounds is how often rapid's hundred histories are played. A flight that is sealed only after its page was stored shows
 // in one of about a thousand.
-const rounds = 20
+const rounds = 12
 
 func TestI1_EvictionBeatsEveryEarlierFill(t *testing.T) {
 	for name, open := range backends {

@@ -79,6 +79,7 @@ type stage struct {
 	keys    [objects]string
 	dropped map[string]bool
 	filling [objects]int
+	runs    [objects]int
 	crowded bool            // two handlers at once for one key
 	fenced  int             // evictions and deletions begun
 	passed  time.Duration   // how much time
@@ -174,6 +175,7 @@ func (s *stage) show(w http.ResponseWriter, r *http.Request) {
 	a := r.Context().Value(actorKey{}).(*actor)
 	s.locked(func() {
 		s.filling[a.object]++
+		s.runs[a.object]++
 		s.crowded = s.crowded || s.filling[a.object] > 1
 	})
 	defer s.locked(func() { s.filling[a.object]-- })
@@ -387,6 +389,23 @@ func TestI1_NoScheduleBeatsAnEviction(t *testing.T) {
 					}
 				})
 			}
+		})
+	}
+}
+
+// Whatever the order, a page that nobody evicts and that stays fresh is made once.
+func TestStampedeIsOneFillInEverySchedule(t *testing.T) {
+	for name, open := range map[string]func() store.Backend{"memory": stages["memory"], "memory by trip": stages["memory by trip"]} {
+		t.Run(name, func(t *testing.T) {
+			rapid.Check(t, func(rt *rapid.T) {
+				moves := slices.DeleteFunc(drawSchedule(rt), func(m move) bool { return m.Kind != "get" && m.Kind != "go on" })
+				s := schedule(t, moves, open)
+				for object, runs := range s.runs {
+					if runs > 1 {
+						rt.Errorf("object %d was made %d times", object, runs)
+					}
+				}
+			})
 		})
 	}
 }
