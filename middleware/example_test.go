@@ -16,7 +16,7 @@ import (
 // say sends a request and prints the answer.
 func say(e *echo.Echo, method, target string) {
 	w := httptest.NewRecorder()
-	e.ServeHTTP(w, httptest.NewRequest(method, target, http.NoBody)) //nolint:noctx // an example has no context
+	e.ServeHTTP(w, httptest.NewRequest(method, target, http.NoBody))
 	fmt.Println(strings.TrimSpace(fmt.Sprint(method, " ", target, " → ", w.Code, " ", w.Body)))
 }
 

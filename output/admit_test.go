@@ -3,6 +3,7 @@ package output_test
 import (
 	"bytes"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -120,9 +121,7 @@ func TestI5_PerRequestFieldsAreNotReplayed(t *testing.T) {
 	kept := http.Header{"X-Kept": {"a", "b"}, "Link": {"</a>"}, "Etag": {`"v1"`}, "Last-Modified": {"Wed, 01 May 2024 12:00:00 GMT"}}
 	p := serve(t, output.Config{}, output.For(time.Minute), func(w http.ResponseWriter, _ *http.Request) {
 		for _, all := range []http.Header{gone, kept} {
-			for name, values := range all {
-				w.Header()[name] = values
-			}
+			maps.Copy(w.Header(), all)
 		}
 		_, _ = io.WriteString(w, "page")
 	})

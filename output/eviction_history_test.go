@@ -67,7 +67,6 @@ type world struct {
 	handler  http.Handler
 	versions [objects]atomic.Int64 // of the objects in the database
 	evicted  [objects]atomic.Int64 // up to which the evictions are confirmed
-	running  [objects]atomic.Int64 // handlers at work under a flight
 	paused   atomic.Int64
 	filled   atomic.Int64
 

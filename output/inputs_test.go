@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -143,19 +144,10 @@ func TestI3_MutantsAreCaught(t *testing.T) {
 			})).ServeHTTP(httptest.NewRecorder(), inputRequest(change))
 			return view
 		}
-		if names := leaks(t, mutant); !contains(names, want) {
+		if names := leaks(t, mutant); !slices.Contains(names, want) {
 			t.Errorf("a cache that does not hide %s is not noticed", want)
 		}
 	}
-}
-
-func contains(all []string, one string) bool {
-	for _, s := range all {
-		if s == one {
-			return true
-		}
-	}
-	return false
 }
 
 func copyHeader(to, from *http.Request, name string) {

@@ -231,7 +231,7 @@ func left(f func()) []string {
 // A cache that is closed leaves nothing running, and lets requests pass. In the other tests the bubble of synctest says
 // so as well.
 func TestI10_CloseEndsEverything(t *testing.T) {
-	use := func(close bool) func() {
+	use := func(closed bool) func() {
 		return func() {
 			cache, err := output.New(output.Config{})
 			if err != nil {
@@ -241,7 +241,7 @@ func TestI10_CloseEndsEverything(t *testing.T) {
 			if err := unharmed(h); err != nil {
 				t.Error(err)
 			}
-			if !close {
+			if !closed {
 				return
 			}
 			for range 2 {

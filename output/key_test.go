@@ -161,7 +161,7 @@ func TestI6_KeysAreInjective(t *testing.T) {
 			if collides(t, cache, key, a, b, p) {
 				rt.Errorf("one key for %+v and %+v", a, b)
 			}
-			if key(p, a) != key(p, a) {
+			if again := key(p, a); again != key(p, a) {
 				rt.Error("two keys for one request")
 			}
 		})

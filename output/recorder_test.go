@@ -79,7 +79,10 @@ func TestHandlersDoAsTheyPlease(t *testing.T) {
 			}
 			_, _ = io.WriteString(w, "a")
 		},
-		"two heads": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(404); w.WriteHeader(500) },
+		"two heads": func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusNotFound)
+			w.WriteHeader(http.StatusGone)
+		},
 		"early hints": func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Link", "</a.css>")
 			w.WriteHeader(http.StatusEarlyHints)
@@ -113,7 +116,7 @@ func TestHandlersDoAsTheyPlease(t *testing.T) {
 			_, _ = io.WriteString(w, "a")
 		},
 		"hijacks": hijack,
-		"a 204":   func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(204) },
+		"a 204":   func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) },
 		"a 302":   func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/page/", http.StatusFound) },
 	} {
 		t.Run(name, func(t *testing.T) {

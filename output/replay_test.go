@@ -195,7 +195,7 @@ func FuzzIfNoneMatch(f *testing.F) {
 	f.Fuzz(func(t *testing.T, line, etag string) {
 		got := output.MatchesETag([]string{line}, etag)
 		opaque := strings.TrimPrefix(etag, "W/")
-		if any := strings.Trim(line, " \t") == "*"; got && !any && (etag == "" || !strings.Contains(line, opaque)) {
+		if star := strings.Trim(line, " \t") == "*"; got && !star && (etag == "" || !strings.Contains(line, opaque)) {
 			t.Errorf("%q is found in %q", etag, line)
 		}
 		valid := len(opaque) >= 2 && opaque[0] == '"' && strings.IndexByte(opaque[1:], '"') == len(opaque)-2
