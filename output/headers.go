@@ -67,14 +67,7 @@ func added(old, more []string) []string {
 	if len(old) == 0 {
 		return more
 	}
-	all := make([]string, len(old), len(old)+len(more))
-	copy(all, old)
-	for _, v := range more {
-		if !slices.Contains(old, v) {
-			all = append(all, v)
-		}
-	}
-	return all
+	return slices.Concat(old, more)
 }
 
 // find returns the values that ops give the field, or nil.
