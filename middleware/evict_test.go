@@ -162,6 +162,14 @@ func TestEvictMoments(t *testing.T) {
 			[]string{"head", "evict t", "head", "body", "evict t"},
 		},
 		{
+			// Echo takes it for the answer, and nothing after it is counted as one.
+			"early hints by Echo's response", plain(func(c echo.Context) error {
+				c.Response().WriteHeader(http.StatusEarlyHints)
+				return nil
+			}), nil,
+			[]string{"head", "evict t"},
+		},
+		{
 			"a panic", plain(func(echo.Context) error { panic("on purpose") }), nil,
 			[]string{"evict t", "panic"},
 		},

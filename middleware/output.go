@@ -2,6 +2,7 @@ package middleware
 
 import (
 	"errors"
+	"net/http"
 
 	"github.com/labstack/echo/v4"
 	"github.com/labstack/echo/v4/middleware"
@@ -51,7 +52,7 @@ type route struct {
 
 // serve hands a request to the mount.
 func (r *route) serve(c echo.Context, next echo.HandlerFunc) error {
-	if r.skip(c) {
+	if r.skip(c) || headRefused(c) {
 		return next(c)
 	}
 	x := exchanges.Get().(*exchange) //nolint:errcheck // the pool holds nothing else
@@ -64,6 +65,12 @@ func (r *route) serve(c echo.Context, next echo.HandlerFunc) error {
 		return echo.ErrServiceUnavailable.WithInternal(err)
 	}
 	return err
+}
+
+// headRefused reports whether c is a HEAD for which its route is not registered. Echo answers that with a 405, and so it
+// must stay under a policy for all routes, which may have the page of a GET.
+func headRefused(c echo.Context) bool {
+	return c.Request().Method == http.MethodHead && c.Get(echo.ContextKeyHeaderAllow) != nil
 }
 
 // Tag adds tags to the page that is being filled. On a route that is not cached it does nothing. An invalid tag keeps
