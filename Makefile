@@ -48,6 +48,11 @@ test: ## Build, vet and test every module, with -race if there is a C compiler (
 exact: ## Run what counts allocations and heap bytes, which the race detector would blur
 	@$(call each,go test -run='Alloc|I8' ./... | { grep -v 'no test' || true; })
 
+# Each mutant is a build of its own, so the everyday run goes without.
+.PHONY: mutants
+mutants: ## Break the source in one way at a time, and want the tests to notice
+	@GOWORK=off MUTANTS=1 go test -count=1 -timeout=20m -run='MutantsOfTheSource' ./output
+
 .PHONY: lint
 lint: ## Lint every module (needs `make tools` once)
 	@test -x $(TOOLS)/golangci-lint || { echo 'golangci-lint is missing: make tools' >&2; exit 1; }

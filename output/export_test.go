@@ -66,3 +66,24 @@ var MatchesETag = matchesETag
 
 // Reasons is the list of all reason words.
 var Reasons = reasons
+
+// Canonical returns the canonical form of a raw query under a policy.
+func (p Policy) Canonical(raw string) string {
+	var segments []segment
+	return string(p.appendQuery(nil, raw, &segments))
+}
+
+// ReplayedOn returns the headers of another answer with what makes after of before, by difference and apply.
+func ReplayedOn(other, before, after http.Header) http.Header {
+	h := other.Clone()
+	apply(h, difference(before, after))
+	return h
+}
+
+// WireOf makes a page of what makes after of before.
+func WireOf(before, after http.Header) *Wire {
+	return &wire{key: "key", status: http.StatusOK, ttl: time.Second, ops: difference(before, after)}
+}
+
+// Replay replays a page's headers on those of an answer.
+func (p *wire) Replay(h http.Header) { apply(h, p.ops) }
