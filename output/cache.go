@@ -28,7 +28,8 @@ type Config struct {
 	// Observer hears of every event. Nil: nobody does.
 	Observer Observer
 	// MaxFills bounds how many handlers fill pages at once. The excess waits, at most as long as a fill may take,
-	// and is then refused with [ErrOverload]. 0: no bound.
+	// and is then refused with [ErrOverload]. A part of a page that its handler asks for from this cache counts
+	// within the page. 0: no bound.
 	MaxFills int
 	// Patience bounds how long a fill may take, and how long one request waits for others in all. Default 30 s.
 	Patience time.Duration

@@ -73,13 +73,6 @@ func (p Policy) Canonical(raw string) string {
 	return string(p.appendQuery(nil, raw, &segments))
 }
 
-// ReplayedOn returns the headers of another answer with what makes after of before, by difference and apply.
-func ReplayedOn(other, before, after http.Header) http.Header {
-	h := other.Clone()
-	apply(h, difference(before, after))
-	return h
-}
-
 // WireOf makes a page of what makes after of before.
 func WireOf(before, after http.Header) *Wire {
 	return &wire{key: "key", status: http.StatusOK, ttl: time.Second, ops: difference(before, after)}

@@ -125,6 +125,12 @@ func (f *Fill) acquire(ctx context.Context) error {
 	if places == nil {
 		return nil
 	}
+	if outer := fillOf(f.q.r.Context()); outer != nil && outer.q.cache == f.q.cache {
+		// A part of another page is made in that page's place. If it needed one of its own, pages that wait for
+		// their parts could hold all places and none would go on.
+		f.place.Do(func() {})
+		return nil
+	}
 	select {
 	case places <- struct{}{}:
 		return nil

@@ -163,7 +163,7 @@ type keeper struct {
 }
 
 func (k *keeper) Write(p []byte) (int, error) {
-	k.kept = append(p, byte('0'+k.Code%10)) //nolint:gocritic // the point of it
+	k.kept = append(p, '.') //nolint:gocritic,staticcheck // the point of it
 	return len(p), nil
 }
 
@@ -176,14 +176,12 @@ func TestI5_BodiesDoNotBleedIntoEachOther(t *testing.T) {
 	} {
 		p := serve(t, c, output.For(time.Minute), slow(0))
 		ask(p, http.MethodGet)
-		open := func(code int) *keeper {
+		open := func() *keeper {
 			k := &keeper{ResponseRecorder: httptest.NewRecorder()}
-			k.Code = code
 			p.ServeHTTP(k, httptest.NewRequest(http.MethodGet, "/page", http.NoBody))
 			return k
 		}
-		one, two := open(1), open(2)
-		one.kept[len(one.kept)-1] = '!'
+		one, two := open(), open()
 		if &one.kept[0] == &two.kept[0] {
 			t.Errorf("%s: two answers have appended to one array", seen)
 		}

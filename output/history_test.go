@@ -110,8 +110,8 @@ func TestI1_EvictionAtEveryPlaceOfAFill(t *testing.T) {
 	for name, open := range stages {
 		t.Run(name, func(t *testing.T) {
 			for at, moves := range all {
-				for _, wrong := range schedule(t, moves, open).wrong {
-					t.Errorf("%s: %s", at, wrong)
+				if wrong := schedule(t, moves, open).wrong; len(wrong) > 0 {
+					t.Fatalf("%s: %s", at, wrong)
 				}
 			}
 		})
