@@ -2,6 +2,7 @@ package output_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -119,5 +120,36 @@ func TestMountedPolicy(t *testing.T) {
 	}
 	if got, want := m.Policy().String(), output.For(output.DefaultTTL).String(); got != want {
 		t.Errorf("%s, not %s", got, want)
+	}
+}
+
+// A header of the connection is no header of the request, whichever it is.
+func TestNoPolicyVariesOnAHop(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{
+		"connection", "keep-alive", "Proxy-Connection", "Proxy-Authorization", "TE", "transfer-encoding", "trailer", "upgrade",
+	} {
+		if err := output.For(time.Minute).VaryHeader(name).Validate(); err == nil || !strings.Contains(err.Error(), "leave it out") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if err := output.For(time.Minute).VaryHeader("Accept", "X-Tenant", "Sec-Fetch-Mode").Validate(); err != nil {
+		t.Error(err)
+	}
+}
+
+// A mistake is the policy's, not the call's: it is told each time it is asked for, once, and in what is derived.
+func TestMistakesStay(t *testing.T) {
+	t.Parallel()
+	p := output.For(time.Minute).Tag("").VaryHeader("Host")
+	first := p.Validate()
+	if again := p.Validate(); first == nil || again.Error() != first.Error() {
+		t.Errorf("%v, then %v", first, again)
+	}
+	if derived := p.Public().Validate(); derived == nil || derived.Error() != first.Error() {
+		t.Errorf("derived: %v", derived)
+	}
+	if err := output.Off().Tag("").Validate(); err != nil {
+		t.Errorf("of a route that is not cached: %v", err)
 	}
 }

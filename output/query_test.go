@@ -33,6 +33,7 @@ func TestQuery(t *testing.T) {
 		"as it was written":          {whole, "b=%41+%zz&a=é", "a=é&b=%41+%zz"},
 		"by the unescaped name":      {whole, "%62=1&a=2&b=3", "a=2&%62=1&b=3"},
 		"a plus in a name":           {whole, "b=1&+=2", "+=2&b=1"},
+		"a plus among names":         {whole, "!=1&+=2", "+=2&!=1"},
 		"no value":                   {whole, "b&a", "a&b"},
 		"no name":                    {whole, "b=1&=2", "=2&b=1"},
 		"a semicolon":                {whole, "b;a=1&a=1", "a=1&b;a=1"},
