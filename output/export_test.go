@@ -16,7 +16,7 @@ func (c *Cache) KeyAndView(p Policy, d Door, r *http.Request, x Exchange, user s
 		return "", nil, err
 	}
 	s := &scratch{}
-	t := m.look(r, s)
+	t := look(r)
 	reason := t.reason
 	if reason == "" {
 		reason = m.appendKey(s, r, x, x.Scheme(t.forwarded), user)

@@ -23,13 +23,6 @@ type scratch struct {
 	key      []byte
 	query    []byte
 	segments []segment
-	headers  [][]string // the lines of each header that the policy varies on
-}
-
-// release gives the memory back, with nothing of the request in it.
-func (s *scratch) release() {
-	clear(s.headers)
-	scratches.Put(s)
 }
 
 var scratches = sync.Pool{New: func() any { return &scratch{key: make([]byte, 0, 512)} }}
@@ -77,7 +70,8 @@ func (m *Mount) appendKey(s *scratch, r *http.Request, x Exchange, scheme, user 
 	s.query = m.policy.appendQuery(s.query[:0], r.URL.RawQuery, &s.segments)
 	k = appendLen(k, len(s.query))
 	k = append(k, s.query...)
-	for _, lines := range s.headers {
+	for _, name := range m.policy.headers {
+		lines := r.Header[name]
 		k = appendLen(k, len(lines))
 		for _, line := range lines {
 			k = appendField(k, line)

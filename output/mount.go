@@ -17,15 +17,13 @@ import (
 // Mount is a policy mounted on one or more routes of a door: the policy with everything computed that does not depend
 // on the request. Its methods may be called concurrently.
 type Mount struct {
-	cache  *Cache
-	policy Policy
-	door   Door
-	tags   []Template
-	prefix []byte // of every key
-	// noHeaders are no lines for each header that the policy varies on.
-	noHeaders [][]string
-	control   []string // Cache-Control of an answer whose handler sets none
-	bypassed  map[string][]string
+	cache    *Cache
+	policy   Policy
+	door     Door
+	tags     []Template
+	prefix   []byte   // of every key
+	control  []string // Cache-Control of an answer whose handler sets none
+	bypassed map[string][]string
 
 	nested atomic.Bool // some route is in inner
 	inner  sync.Map    // route pattern → struct{}: an inner policy decides there
@@ -55,10 +53,9 @@ func (c *Cache) Mount(p Policy, d Door) (*Mount, error) {
 	}
 	m := &Mount{
 		cache: c, policy: p, door: d, tags: tags,
-		prefix:    keyPrefix(c.store.Namespace(), c.config.Name, c.config.Version, &p),
-		control:   []string{"no-cache"},
-		noHeaders: make([][]string, len(p.headers)),
-		bypassed:  make(map[string][]string, len(reasons)),
+		prefix:   keyPrefix(c.store.Namespace(), c.config.Name, c.config.Version, &p),
+		control:  []string{"no-cache"},
+		bypassed: make(map[string][]string, len(reasons)),
 	}
 	if p.perUser {
 		m.control = []string{"private, no-cache"}
@@ -92,24 +89,24 @@ func (m *Mount) Serve(w http.ResponseWriter, r *http.Request, x Exchange) error 
 	if !m.cache.enabled.Load() {
 		return m.bypass(w, r, x, reasonOff, "")
 	}
-	s := scratches.Get().(*scratch) //nolint:errcheck // the pool holds nothing else
-	t, user, reason, more := m.refuse(r, x, s)
-	if reason == "" {
-		reason = m.appendKey(s, r, x, x.Scheme(t.forwarded), user)
-	}
+	t, user, reason, more := m.refuse(r, x)
 	if reason != "" {
-		s.release()
 		return m.bypass(w, r, x, reason, more)
 	}
+	s := scratches.Get().(*scratch) //nolint:errcheck // the pool holds nothing else
+	if reason = m.appendKey(s, r, x, x.Scheme(t.forwarded), user); reason != "" {
+		scratches.Put(s)
+		return m.bypass(w, r, x, reason, "")
+	}
 	if p, left := m.peek(s.key); p != nil {
-		s.release()
+		scratches.Put(s)
 		m.hit(r, x, p, left, "memory")
 		return m.replay(w, r, t.conditional, p, p.ops, left, m.cache.sources.memory)
 	}
 	q := &request{
 		Mount: m, w: w, r: r, x: x, traits: t, user: user, key: string(s.key), query: string(s.query),
 	}
-	s.release()
+	scratches.Put(s)
 	return q.miss()
 }
 

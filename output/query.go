@@ -58,33 +58,16 @@ func (p *Policy) appendQuery(dst []byte, raw string, segments *[]segment) []byte
 
 // canonical reports whether a query is its own canonical form, as most are: one pass, and nothing to sort.
 func (p *Policy) canonical(raw string) bool {
-	last, start, equals := "", 0, -1
-	for i := range len(raw) {
-		switch raw[i] {
-		case '=':
-			if equals < 0 {
-				equals = i
-			}
-		case '%', '+':
-			if equals < 0 {
-				return false
-			}
-		case '&':
-			if equals < 0 {
-				equals = i
-			}
-			name := raw[start:equals]
-			if start == i || name < last || !p.keepsSegment(name, true) {
-				return false
-			}
-			last, start, equals = name, i+1, -1
+	last := ""
+	for start := 0; start <= len(raw); {
+		text, escaped, equals := scanSegment(raw[start:])
+		if text == "" || escaped || text[:equals] < last || !p.keepsSegment(text[:equals], true) {
+			return false
 		}
+		last = text[:equals]
+		start += len(text) + 1
 	}
-	if equals < 0 {
-		equals = len(raw)
-	}
-	name := raw[start:equals]
-	return start < len(raw) && name >= last && p.keepsSegment(name, true)
+	return true
 }
 
 // scanSegment returns the query up to the next "&", whether its name may be escaped, and where its name ends.

@@ -16,8 +16,8 @@ type traits struct {
 
 // refuse returns why a request may not be answered from the cache, or "". user is the user's id if the policy wants
 // to know it, more what the reason needs besides.
-func (m *Mount) refuse(r *http.Request, x Exchange, s *scratch) (t traits, user, reason, more string) {
-	if t = m.look(r, s); t.reason != "" {
+func (m *Mount) refuse(r *http.Request, x Exchange) (t traits, user, reason, more string) {
+	if t = look(r); t.reason != "" {
 		return t, "", t.reason, ""
 	}
 	if x.Route() == "" || r.URL.Opaque != "" {
@@ -40,8 +40,8 @@ func (m *Mount) refuse(r *http.Request, x Exchange, s *scratch) (t traits, user,
 	return t, user, "", ""
 }
 
-// look judges what stands in the request itself, and gathers the headers that the policy varies on.
-func (m *Mount) look(r *http.Request, s *scratch) (t traits) {
+// look judges what stands in the request itself.
+func look(r *http.Request) (t traits) {
 	switch {
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
 		t.reason = reasonMethod
@@ -50,17 +50,10 @@ func (m *Mount) look(r *http.Request, s *scratch) (t traits) {
 		t.reason = reasonBody
 		return t
 	}
-	s.headers = append(s.headers[:0], m.noHeaders...)
 	for name, lines := range r.Header {
-		if len(lines) == 0 {
-			continue
+		if len(lines) > 0 {
+			t.header(name, lines)
 		}
-		for i, varied := range m.policy.headers {
-			if varied == name {
-				s.headers[i] = lines
-			}
-		}
-		t.header(name, lines)
 	}
 	return t
 }
