@@ -11,7 +11,7 @@ func TestHitAllocatesOneClosure(t *testing.T) {
 		t.Skip("the race detector makes sync.Pool forget at random")
 	}
 	for name, size := range map[string]int{"1 KiB": 1 << 10, "64 KiB": 64 << 10} {
-		cached, bare, ran := hitPath(t, size)
+		cached, bare, ran := hitPath(t, keyed, size)
 		r, w := benchRequest(t), newBenchWriter()
 		measure := func(serve func()) float64 {
 			serve()

@@ -64,9 +64,6 @@ func New(c Config) (*Cache, error) {
 			return nil, fmt.Errorf(`middleware: Config.%s contains "": name each one or leave it out`, list.field)
 		}
 	}
-	if c.Skipper == nil {
-		c.Skipper = middleware.DefaultSkipper
-	}
 	if c.PerClient == nil {
 		c.PerClient = defaultPerClient
 	}
@@ -100,6 +97,14 @@ func (c *Cache) Outputs() *output.Cache { return c.outputs }
 // second call does nothing.
 func (c *Cache) Close() error {
 	return errors.Join(c.outputs.Close(), c.outputs.Store().Close())
+}
+
+// skipper returns the skipper of one middleware: its own, else the cache's, else nil.
+func (c *Cache) skipper(own middleware.Skipper) middleware.Skipper {
+	if own != nil {
+		return own
+	}
+	return c.config.Skipper
 }
 
 func (c *Cache) user(ctx echo.Context) string {

@@ -41,14 +41,11 @@ func (e EvictConfig) ToMiddleware() (echo.MiddlewareFunc, error) {
 	if err != nil {
 		return nil, err
 	}
-	skip := e.Skipper
-	if skip == nil {
-		skip = e.Cache.config.Skipper
-	}
+	skip := e.Cache.skipper(e.Skipper)
 	m := &mounted{cache: e.Cache, tags: tags, strict: e.Strict}
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
-			if skip(c) {
+			if skip != nil && skip(c) {
 				return next(c)
 			}
 			return m.serve(c, next)

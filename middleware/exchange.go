@@ -20,11 +20,15 @@ type exchange struct {
 	context echo.Context
 	next    echo.HandlerFunc
 	hidden  hidden
+	scratch output.Scratch
 	// forwarded is what Scheme was told.
 	forwarded bool
 }
 
 var exchanges = sync.Pool{New: func() any { return new(exchange) }}
+
+// reset forgets the request; what a fill has hidden is shown already.
+func (x *exchange) reset() { x.cache, x.context, x.next, x.forwarded = nil, nil, nil, false }
 
 func (x *exchange) Route() string { return x.context.Path() }
 
@@ -60,6 +64,8 @@ func param(c echo.Context, name string) (string, bool) {
 	}
 	return text, true
 }
+
+func (x *exchange) Scratch() *output.Scratch { return &x.scratch }
 
 func (x *exchange) Next(r *http.Request) error {
 	if x.context.Request() != r {

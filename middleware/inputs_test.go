@@ -145,6 +145,7 @@ func (d *leakyDoor) Param(string) (string, bool) { return "", false }
 func (d *leakyDoor) Value(string) (string, bool) { return "", false }
 func (d *leakyDoor) Next(r *http.Request) error  { return d.Fill(&output.Fill{Request: r}) }
 func (d *leakyDoor) Unhide()                     {}
+func (d *leakyDoor) Scratch() *output.Scratch    { return new(output.Scratch) }
 func (d *leakyDoor) Reveal(*http.Request)        {}
 func (d *leakyDoor) Fill(f *output.Fill) error {
 	response := d.c.Response()

@@ -32,11 +32,7 @@ func (o OutputConfig) ToMiddleware() (echo.MiddlewareFunc, error) {
 	if err != nil {
 		return nil, err
 	}
-	skip := o.Skipper
-	if skip == nil {
-		skip = o.Cache.config.Skipper
-	}
-	r := &route{skip: skip, cache: o.Cache, mount: mount}
+	r := &route{skip: o.Cache.skipper(o.Skipper), cache: o.Cache, mount: mount}
 	// Echo builds the chain anew for every request: nothing happens here but one closure over two words.
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error { return r.serve(c, next) }
@@ -52,13 +48,13 @@ type route struct {
 
 // serve hands a request to the mount.
 func (r *route) serve(c echo.Context, next echo.HandlerFunc) error {
-	if r.skip(c) || headRefused(c) {
+	if r.skip != nil && r.skip(c) || headRefused(c) {
 		return next(c)
 	}
 	x := exchanges.Get().(*exchange) //nolint:errcheck // the pool holds nothing else
 	x.cache, x.context, x.next = r.cache, c, next
 	err := r.mount.Serve(c.Response(), c.Request(), x)
-	*x = exchange{}
+	x.reset()
 	exchanges.Put(x) // not after a panic: somebody may still hold it
 	if err != nil && errors.Is(err, output.ErrOverload) {
 		c.Response().Header().Set(echo.HeaderRetryAfter, "1")

@@ -16,6 +16,8 @@ type Exchange interface {
 	Param(name string) (string, bool)
 	// Value returns a named value, and whether there is one of this name.
 	Value(name string) (string, bool)
+	// Scratch lends memory that nobody else uses until Serve returns.
+	Scratch() *Scratch
 	// Next runs what is inside the cache with request r, untouched.
 	Next(r *http.Request) error
 	// Fill runs what is inside the cache with f.Request, its answer going to f.Writer, while everything else

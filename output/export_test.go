@@ -15,11 +15,11 @@ func (c *Cache) KeyAndView(p Policy, d Door, r *http.Request, x Exchange, user s
 	if err != nil {
 		return "", nil, err
 	}
-	s := &scratch{}
+	s := &Scratch{}
 	t := look(r)
 	reason := t.reason
 	if reason == "" {
-		reason = m.appendKey(s, r, x, x.Scheme(t.forwarded), user)
+		reason = m.appendKey(s, r, x, x.Route(), x.Scheme(t.forwarded), user)
 	}
 	if reason != "" {
 		return "", nil, errors.New(reason)

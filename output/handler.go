@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // Handler returns h with its answers cached by p, for plain net/http. It panics on an invalid policy, with the reason:
@@ -24,7 +25,11 @@ func (c *Cache) Handler(p Policy, h http.Handler) http.Handler {
 		panic(err)
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		err := m.Serve(w, r, &plainExchange{config: &c.config, w: w, r: r, next: h})
+		x := exchanges.Get().(*plainExchange) //nolint:errcheck // the pool holds nothing else
+		x.config, x.w, x.r, x.next = &c.config, w, r, h
+		err := m.Serve(w, r, x)
+		*x = plainExchange{scratch: x.scratch}
+		exchanges.Put(x) // not after a panic: somebody may still hold it
 		if errors.Is(err, ErrOverload) {
 			w.Header().Set("Retry-After", "1")
 			http.Error(w, http.StatusText(http.StatusServiceUnavailable), http.StatusServiceUnavailable)
@@ -32,13 +37,16 @@ func (c *Cache) Handler(p Policy, h http.Handler) http.Handler {
 	})
 }
 
-// plainExchange is the [Exchange] of plain net/http.
+// plainExchange is the [Exchange] of plain net/http. A request uses one at a time, and gives it back for the next.
 type plainExchange struct {
-	config *Config
-	w      http.ResponseWriter
-	r      *http.Request
-	next   http.Handler
+	config  *Config
+	w       http.ResponseWriter
+	r       *http.Request
+	next    http.Handler
+	scratch Scratch
 }
+
+var exchanges = sync.Pool{New: func() any { return new(plainExchange) }}
 
 func (x *plainExchange) Route() string {
 	if x.r.Pattern == "" {
@@ -69,6 +77,8 @@ func (x *plainExchange) Value(name string) (string, bool) {
 	}
 	return f(x.r), true
 }
+
+func (x *plainExchange) Scratch() *Scratch { return &x.scratch }
 
 func (x *plainExchange) Next(r *http.Request) error {
 	x.next.ServeHTTP(x.w, r)

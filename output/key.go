@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"net/http"
 	"strings"
-	"sync"
 )
 
 // wireVersion is the version of the entry's layout. It is part of every key, so that releases with different layouts
@@ -18,14 +17,13 @@ const pageKind = "page"
 // maxKey bounds a key. A request whose key would be longer bypasses the cache.
 const maxKey = 8 << 10
 
-// scratch is the memory that one request needs while its key is made.
-type scratch struct {
+// Scratch is the memory that one request needs while its key is made. The zero value works. A door keeps it from one
+// request to the next; it holds nothing of a request that has been served.
+type Scratch struct {
 	key      []byte
 	query    []byte
 	segments []segment
 }
-
-var scratches = sync.Pool{New: func() any { return &scratch{key: make([]byte, 0, 512)} }}
 
 // A key is a row of length-prefixed fields, so that no two different rows give the same bytes (I-6):
 //
@@ -59,10 +57,10 @@ func appendLen(k []byte, n int) []byte {
 }
 
 // appendKey appends the canonical key of a request. It returns a reason if the request has none.
-func (m *Mount) appendKey(s *scratch, r *http.Request, x Exchange, scheme, user string) (reason string) {
+func (m *Mount) appendKey(s *Scratch, r *http.Request, x Exchange, route, scheme, user string) (reason string) {
 	k := s.key[:0]
 	k = append(k, m.prefix...)
-	k = appendField(k, x.Route())
+	k = appendField(k, route)
 	k = appendField(k, scheme)
 	k = appendField(k, r.Host)
 	k = appendField(k, r.URL.Path)

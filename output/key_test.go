@@ -68,6 +68,7 @@ func (x exchange) Next(*http.Request) error         { return nil }
 func (x exchange) Fill(*output.Fill) error          { return nil }
 func (x exchange) Reveal(*http.Request)             {}
 func (x exchange) Unhide()                          {}
+func (x exchange) Scratch() *output.Scratch         { return new(output.Scratch) }
 
 // keyPolicies are policies with something of every kind in the key.
 func keyPolicies() []output.Policy {

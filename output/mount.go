@@ -89,24 +89,22 @@ func (m *Mount) Serve(w http.ResponseWriter, r *http.Request, x Exchange) error 
 	if !m.cache.enabled.Load() {
 		return m.bypass(w, r, x, reasonOff, "")
 	}
-	t, user, reason, more := m.refuse(r, x)
+	route := x.Route()
+	t, user, reason, more := m.refuse(r, x, route)
 	if reason != "" {
 		return m.bypass(w, r, x, reason, more)
 	}
-	s := scratches.Get().(*scratch) //nolint:errcheck // the pool holds nothing else
-	if reason = m.appendKey(s, r, x, x.Scheme(t.forwarded), user); reason != "" {
-		scratches.Put(s)
+	s := x.Scratch()
+	if reason = m.appendKey(s, r, x, route, x.Scheme(t.forwarded), user); reason != "" {
 		return m.bypass(w, r, x, reason, "")
 	}
 	if p, left := m.peek(s.key); p != nil {
-		scratches.Put(s)
 		m.hit(r, x, p, left, "memory")
 		return m.replay(w, r, t.conditional, p, p.ops, left, m.cache.sources.memory)
 	}
 	q := &request{
 		Mount: m, w: w, r: r, x: x, traits: t, user: user, key: string(s.key), query: string(s.query),
 	}
-	scratches.Put(s)
 	return q.miss()
 }
 

@@ -28,6 +28,7 @@ type Policy struct { //nolint:recvcheck // a value to its users; what only valid
 	headers  []string // canonical
 	query    queryMode
 	names    []string // of query parameters, as query says
+	literal  []string // see literals; set with the defaults
 	cookies  []string
 	values   []string
 	by       []varyFunc
@@ -196,6 +197,7 @@ func (p Policy) withDefaults() Policy {
 	}
 	p.headers = slices.Sorted(slices.Values(p.headers))
 	p.names = slices.Sorted(slices.Values(p.names))
+	p.literal = literals(p.names)
 	p.cookies = slices.Sorted(slices.Values(p.cookies))
 	return p
 }

@@ -16,11 +16,11 @@ type traits struct {
 
 // refuse returns why a request may not be answered from the cache, or "". user is the user's id if the policy wants
 // to know it, more what the reason needs besides.
-func (m *Mount) refuse(r *http.Request, x Exchange) (t traits, user, reason, more string) {
+func (m *Mount) refuse(r *http.Request, x Exchange, route string) (t traits, user, reason, more string) {
 	if t = look(r); t.reason != "" {
 		return t, "", t.reason, ""
 	}
-	if x.Route() == "" || r.URL.Opaque != "" {
+	if route == "" || r.URL.Opaque != "" {
 		return t, "", reasonNoRoute, ""
 	}
 	if m.policy.public {
