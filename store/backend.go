@@ -23,6 +23,9 @@ type Record struct {
 	Tags  []string
 	TTL   time.Duration // from the moment it is stored; must be positive
 	Fence Fence         // as it stood before Value was computed
+	// Sliding, if positive, is for how long at most the record is kept without being looked up, within its TTL.
+	// How soon a look-up counts is the backend's own affair, up to a quarter of it.
+	Sliding time.Duration
 }
 
 // Found is the answer to the look-up of one key.
@@ -107,6 +110,16 @@ type Local interface {
 // Tier is the optional ability of a backend to name itself in a Cache-Status header: "memory", "redis".
 type Tier interface {
 	Tier() string
+}
+
+// Replacer is the optional ability of a backend to write a value that the caller has just changed at its source.
+//
+// In one step, Replace forgets what is stored or being filled under key and what carries one of tags, as Delete and
+// Evict do, and then keeps r in its place, unless key or one of r's tags had been evicted since r's fence: then somebody
+// else has written too, and nobody here can tell who was last. The verdict is about r alone and given as by
+// [Backend.Store], but that a nil error says that the evictions are confirmed, whatever the verdict.
+type Replacer interface {
+	Replace(ctx context.Context, key string, r Record, tags ...string) (Verdict, error)
 }
 
 // As finds an optional ability T of b, or of a backend that b wraps: the first in the chain of Unwrap() Backend that

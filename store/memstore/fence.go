@@ -80,7 +80,23 @@ func (f *fences) now() store.Fence { return store.Fence{Epoch: f.epoch, Tick: f.
 func (f *fences) evict(sums []uint64) (dropped bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	tick := f.clock.Load() + 1
+	_, dropped = f.write(sums)
+	return dropped
+}
+
+// exchange judges a fill as admit does, and writes down that sums are evicted, with nothing in between. What it admits
+// is fresh as of the tick of that eviction, which it does not fall under: it was computed by whoever evicts.
+func (f *fences) exchange(fence store.Fence, carried, sums []uint64) (seen uint64, ok, dropped bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	ok = fence.Epoch == f.epoch && fence.Tick <= f.clock.Load() && !f.evicted(fence.Tick, carried)
+	seen, dropped = f.write(sums)
+	return seen, ok, dropped
+}
+
+// write writes sums down under the next tick. The caller holds mu.
+func (f *fences) write(sums []uint64) (tick uint64, dropped bool) {
+	tick = f.clock.Load() + 1
 	for _, sum := range sums {
 		young := &f.generations[0]
 		if _, known := young.ticks[sum]; !known && len(young.ticks) >= f.part {
@@ -90,7 +106,7 @@ func (f *fences) evict(sums []uint64) (dropped bool) {
 		young.ticks[sum], young.last = tick, tick
 	}
 	f.clock.Store(tick) // after the ticks: step 2
-	return dropped
+	return tick, dropped
 }
 
 // turn drops the oldest generation and begins a new one in its memory. The caller holds mu.
@@ -138,6 +154,11 @@ func (f *fences) fresh(it *item) bool {
 func (f *fences) evictedSince(tick uint64, sums []uint64) bool {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
+	return f.evicted(tick, sums)
+}
+
+// evicted is evictedSince for a caller that holds mu.
+func (f *fences) evicted(tick uint64, sums []uint64) bool {
 	if tick < f.floor {
 		return true
 	}

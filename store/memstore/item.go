@@ -10,6 +10,8 @@ import (
 type item struct {
 	// What a hit reads and writes stands first, on one cache line.
 	due     int64         // when it expires, on the store's clock
+	window  int64         // for how long it is kept without being looked up; 0 = until due
+	idle    atomic.Int64  // when that is over
 	seen    atomic.Uint64 // the tick up to which it is known to be fresh; see fences
 	view    atomic.Pointer[any]
 	visited atomic.Bool // looked up since the hand of SIEVE passed; readers set it, the hand clears it
@@ -25,6 +27,19 @@ type item struct {
 	newer, older *item
 }
 
+// expired reports whether it must not be given out any more.
+func (it *item) expired(now int64) bool {
+	return it.due <= now || it.window > 0 && it.idle.Load() <= now
+}
+
+// touch begins its window anew. It writes only where that makes a difference: a popular item is read by all processors
+// at once.
+func (it *item) touch(now int64) {
+	if it.window > 0 && now+it.window-it.idle.Load() > it.window/16 {
+		it.idle.Store(now + it.window)
+	}
+}
+
 // newItem returns an item that is in no shard yet.
 func (s *Store) newItem(key string, r store.Record) *item {
 	own := s.keySum(key)
@@ -33,6 +48,10 @@ func (s *Store) newItem(key string, r store.Record) *item {
 		home: s.shard(own), cost: weigh(key, &r),
 	}
 	it.sums[0] = own
+	if r.Sliding > 0 {
+		it.window = int64(r.Sliding)
+		it.idle.Store(s.deadline(r.Sliding))
+	}
 	for _, tag := range r.Tags {
 		it.sums = append(it.sums, s.fences.sum(tag))
 	}

@@ -5,6 +5,8 @@ import (
 	"sync/atomic"
 
 	gocache "github.com/patrickmn/go-cache"
+
+	"github.com/echocache/echocache/store"
 )
 
 // shard is one part of a store: a go-cache that readers look into, and beside it the list by which writers, under mu,
@@ -47,23 +49,43 @@ func (sh *shard) get(key string) *item {
 // put keeps it, in place of what is under its key, unless it is not fresh any more or the store is closed.
 //
 // It is judged under mu: what a pass of the sweeper did not find in the list is judged after that pass began.
-func (sh *shard) put(it *item) (kept, fenced bool) {
+func (sh *shard) put(it *item) store.Verdict {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	if sh.store.off.Load() {
-		return false, false
+		return store.Refused
 	}
 	seen, ok := sh.store.fences.admit(it.record.Fence, it.sums)
 	if !ok {
-		return false, true
+		return store.Fenced
 	}
+	sh.set(it, seen)
+	return store.Stored
+}
+
+// replace evicts sums and keeps it as put does, judged by what was evicted before.
+func (sh *shard) replace(it *item, sums []uint64) (v store.Verdict, dropped bool) {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	seen, ok, dropped := sh.store.fences.exchange(it.record.Fence, it.sums, sums)
+	switch {
+	case !ok:
+		return store.Fenced, dropped
+	case sh.store.off.Load():
+		return store.Refused, dropped
+	}
+	sh.set(it, seen)
+	return store.Stored, dropped
+}
+
+// set puts it, which is fresh as of the tick seen, in place of what is under its key. The caller holds mu.
+func (sh *shard) set(it *item, seen uint64) {
 	it.seen.Store(seen)
 	if old := sh.get(it.key); old != nil {
 		it.visited.Store(old.visited.Load()) // a refreshed record is as popular as it was
 		sh.unlink(old)
 	}
 	sh.link(it)
-	return true, false
 }
 
 // link puts it at the new end of the list and under its key. The caller holds mu.

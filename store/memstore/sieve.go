@@ -64,7 +64,7 @@ func (sh *shard) rest() {
 // drop removes it if nobody can be given it any more. The caller holds mu.
 func (sh *shard) drop(it *item, now int64) bool {
 	switch {
-	case it.due <= now:
+	case it.expired(now):
 		sh.store.droppedExpired.Add(1)
 	case sh.store.fences.fresh(it):
 		return false

@@ -98,9 +98,9 @@ func (s *Store) find(key string) (*item, time.Duration) {
 		}
 		s.front.offer(it)
 	}
-	left := it.due - s.now()
+	now := s.now()
 	switch {
-	case left <= 0:
+	case it.expired(now):
 		if it.home.forget(it) {
 			s.droppedExpired.Add(1)
 		}
@@ -112,7 +112,8 @@ func (s *Store) find(key string) (*item, time.Duration) {
 	if !it.visited.Load() {
 		it.visited.Store(true)
 	}
-	return it, time.Duration(left)
+	it.touch(now)
+	return it, time.Duration(it.due - now)
 }
 
 // Store keeps r under key for its TTL. The verdict is
@@ -123,29 +124,71 @@ func (s *Store) find(key string) (*item, time.Duration) {
 //     store is closed or badly configured;
 //   - [store.Stored] otherwise. Other records may be dropped for it.
 func (s *Store) Store(_ context.Context, key string, r store.Record) (store.Verdict, error) {
+	it, err := s.accept(key, r)
+	if err != nil {
+		return store.Refused, err
+	}
+	return s.keep(it, it.home.put(it))
+}
+
+// accept returns an item for a record that may be kept if it is not fenced.
+func (s *Store) accept(key string, r store.Record) (*item, error) {
 	switch {
 	case s.off.Load():
-		return store.Refused, s.refusal()
+		return nil, s.refusal()
 	case r.Fence.Epoch == [16]byte{}:
-		return store.Refused, errNoFence
+		return nil, errNoFence
 	case r.TTL <= 0:
-		return store.Refused, fmt.Errorf("memstore: TTL is %v: it must be positive", r.TTL)
+		return nil, fmt.Errorf("memstore: TTL is %v: it must be positive", r.TTL)
+	case r.Sliding < 0:
+		return nil, fmt.Errorf("memstore: Sliding is %v: it must not be negative", r.Sliding)
 	}
 	it := s.newItem(key, r)
 	if it.cost > s.budget {
-		return store.Refused, fmt.Errorf("memstore: the record weighs %d bytes, all records together may weigh %d: raise MaxBytes",
+		return nil, fmt.Errorf("memstore: the record weighs %d bytes, all records together may weigh %d: raise MaxBytes",
 			it.cost, s.budget)
 	}
-	kept, fenced := it.home.put(it)
-	switch {
-	case fenced:
+	return it, nil
+}
+
+// keep finishes what put has begun.
+func (s *Store) keep(it *item, v store.Verdict) (store.Verdict, error) {
+	switch v {
+	case store.Stored:
+		s.makeRoom(it)
+	case store.Fenced:
 		s.fenced.Add(1)
-		return store.Fenced, nil
-	case !kept:
-		return store.Refused, s.refusal()
+	default:
+		return v, s.refusal()
 	}
-	s.makeRoom(it)
-	return store.Stored, nil
+	return v, nil
+}
+
+// Replace implements [store.Replacer]: what is under key and what carries one of tags is forgotten, fills under way
+// included, and r is kept instead unless somebody else has evicted since its fence. Verdicts are those of Store. The
+// evictions never fail, so the error is nil but for a store that is closed or badly configured.
+func (s *Store) Replace(_ context.Context, key string, r store.Record, tags ...string) (store.Verdict, error) {
+	it, err := s.accept(key, r)
+	if s.off.Load() {
+		return store.Refused, err
+	}
+	sums := make([]uint64, 1, 1+len(tags))
+	sums[0] = s.keySum(key)
+	for _, tag := range tags {
+		sums = append(sums, s.fences.sum(tag))
+	}
+	s.evictions.Add(1)
+	if err != nil {
+		s.note(s.fences.evict(sums))
+		s.find(key)
+		return store.Refused, nil
+	}
+	verdict, dropped := it.home.replace(it, sums)
+	s.note(dropped)
+	if verdict == store.Fenced {
+		s.find(key) // it is not fresh: this frees its memory now
+	}
+	return s.keep(it, verdict)
 }
 
 // Delete forgets keys, fills under way included. Every record carries its own key as a tag, under another seed than
@@ -178,11 +221,17 @@ func (s *Store) evict(names []string, sum func(string) uint64) {
 		sums = append(sums, sum(name))
 	}
 	s.evictions.Add(1)
-	if s.fences.evict(sums) {
-		select {
-		case s.full <- struct{}{}:
-		default: // the sweeper knows
-		}
+	s.note(s.fences.evict(sums))
+}
+
+// note has the sweeper pass soon if a part of the fence table was dropped.
+func (s *Store) note(dropped bool) {
+	if !dropped {
+		return
+	}
+	select {
+	case s.full <- struct{}{}:
+	default: // the sweeper knows
 	}
 }
 

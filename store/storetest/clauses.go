@@ -7,7 +7,7 @@ import (
 )
 
 // clauses is the contract, one promise a row.
-var clauses = slices.Concat(basics, lifetimes, evictions, fences, refusals, ends, locals, hammers)
+var clauses = slices.Concat(basics, lifetimes, slidings, evictions, fences, refusals, ends, locals, replaces, hammers)
 
 var basics = []clause{
 	{"a good configuration passes Check", func(p *probe) {

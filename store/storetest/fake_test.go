@@ -37,6 +37,7 @@ type fakeRecord struct {
 	store.Record
 
 	due  time.Time
+	idle time.Time // zero = due
 	view *any
 }
 
@@ -138,6 +139,8 @@ func (f *fake) look(key string) store.Found {
 	switch {
 	case !ok:
 		return found
+	case f.idled(r):
+		return found
 	case left <= 0 && !f.has("expiry ignored"):
 		return found
 	case !f.has("hits not compared") && !f.has("judged and kept apart") && !f.fresh(key, r.Record):
@@ -151,11 +154,25 @@ func (f *fake) look(key string) store.Found {
 		found.Fence = r.Fence
 	case f.has("the TTL instead of the time left"):
 		found.Left = r.TTL
+	case f.has("the window instead of the time left") && r.Sliding > 0:
+		found.Left = r.Sliding
+	case f.has("a window outlives the TTL") && r.Sliding > 0:
+		r.due = f.now().Add(r.Sliding)
+		f.records[key] = r
 	case f.has("reading prolongs"):
 		r.due = f.now().Add(r.TTL)
 		f.records[key] = r
 	}
+	if r.Sliding > 0 && !f.has("windows end though read") {
+		r.idle = f.now().Add(r.Sliding)
+		f.records[key] = r
+	}
 	return found
+}
+
+// idled reports whether nobody has looked r up for too long.
+func (f *fake) idled(r fakeRecord) bool {
+	return r.Sliding > 0 && !r.idle.After(f.now()) && !f.has("windows never end")
 }
 
 func (f *fake) Store(_ context.Context, key string, r store.Record) (store.Verdict, error) {
@@ -167,6 +184,8 @@ func (f *fake) Store(_ context.Context, key string, r store.Record) (store.Verdi
 		return store.Refused, errors.New("closed")
 	case r.Fence.Epoch == [16]byte{} && !f.has("kept without a fence"):
 		return store.Refused, errors.New("no fence")
+	case r.Sliding < 0 && !f.has("a negative window accepted"):
+		return store.Refused, errors.New("a negative window")
 	case r.TTL == 0 && !f.has("a TTL of zero means for ever"), r.TTL < 0 && !f.has("a negative TTL means for ever"):
 		return store.Refused, errors.New("no TTL")
 	}
@@ -211,7 +230,7 @@ func (f *fake) keep(key string, r store.Record) {
 	if r.TTL <= 0 {
 		r.TTL = time.Hour
 	}
-	kept := fakeRecord{r, f.now().Add(r.TTL), new(any)}
+	kept := fakeRecord{r, f.now().Add(r.TTL), f.now().Add(r.Sliding), new(any)}
 	if f.has("views by key") && overwrites {
 		kept.view = old.view
 	}
@@ -219,6 +238,38 @@ func (f *fake) keep(key string, r store.Record) {
 		kept.due = old.due
 	}
 	f.records[key] = kept
+}
+
+// Replace evicts what the fault says and keeps the record if the fault lets it.
+func (f *fake) Replace(ctx context.Context, key string, r store.Record, tags ...string) (store.Verdict, error) {
+	f.mu.Lock()
+	fresh := f.fresh(key, r) || f.has("the last writer is believed") && r.Fence.Epoch == f.epoch ||
+		f.has("a written record needs no epoch") && r.Fence.Epoch != [16]byte{}
+	f.mu.Unlock()
+	switch {
+	case f.has("a fenced write evicts nothing") && !fresh && r.Fence.Epoch == f.epoch:
+		return store.Fenced, nil
+	case f.has("a refused write evicts nothing") && r.Fence.Epoch == [16]byte{}:
+		return store.Refused, nil
+	}
+	if !f.has("a write lets fills go on") {
+		f.evict("k", []string{key})
+	}
+	if len(tags) > 0 && !f.has("a write evicts no tags") {
+		f.evict("t", tags)
+	}
+	switch {
+	case r.Fence.Epoch == [16]byte{}:
+		return store.Refused, nil
+	case !fresh:
+		return store.Fenced, nil
+	case f.has("a write keeps nothing"):
+		return store.Stored, nil
+	}
+	f.mu.Lock()
+	r.Fence = f.fence()
+	f.mu.Unlock()
+	return f.Store(ctx, key, r)
 }
 
 func (f *fake) Evict(_ context.Context, tags ...string) error {

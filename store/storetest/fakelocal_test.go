@@ -30,6 +30,8 @@ func (f *fakeLocal) Peek(key []byte) (held store.Held, left time.Duration, ok bo
 	r, ok := f.records[string(key)]
 	left = r.due.Sub(f.now())
 	switch {
+	case ok && f.idled(r):
+		return nil, 0, false
 	case !ok, f.closed && !f.has("Peek after Close"), left <= 0 && !f.has("Peek ignores expiry"):
 		return nil, 0, false
 	case !f.has("Peek not compared") && !f.fresh(string(key), r.Record):

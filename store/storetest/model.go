@@ -52,6 +52,8 @@ type modelRecord struct {
 	tags  []string
 	began int           // evictions when its fill began
 	due   time.Duration // on the model's clock
+	// window is for how long it is kept without being looked up, 0 = until due; idle is when that is over.
+	window, idle time.Duration
 }
 
 // modelFill is a fill in flight.
@@ -75,7 +77,7 @@ func (m *model) run(rt *rapid.T) {
 	rt.Repeat(map[string]func(*rapid.T){
 		"look up": m.lookUp, "look up again": m.lookUp,
 		"store": m.storeOne, "store again": m.storeOne,
-		"evict": m.evictSome, "delete": m.deleteSome, "wait": m.wait,
+		"evict": m.evictSome, "delete": m.deleteSome, "wait": m.wait, "replace": m.replaceOne,
 	})
 }
 
@@ -92,6 +94,9 @@ func (m *model) lookUp(rt *rapid.T) {
 // compare insists that found is what the model has under key.
 func (m *model) compare(key string, found store.Found) {
 	want, stands := m.records[key]
+	if want.window > 0 && want.idle <= m.now {
+		stands = false
+	}
 	stands = stands && m.fresh(key, want.tags, want.began)
 	left := want.due - m.now
 	if stands && !m.exact && left <= m.short {
@@ -109,6 +114,9 @@ func (m *model) compare(key string, found store.Found) {
 		m.breach("Lookup(%q) found %q, want %q", key, found.Record.Value, want.value)
 	case found.Left <= 0 || found.Left > left || m.exact && found.Left != left:
 		m.breach("Lookup(%q): %v left, want %v", key, found.Left, left)
+	default:
+		want.idle = m.now + want.window
+		m.records[key] = want
 	}
 }
 
@@ -132,9 +140,52 @@ func (m *model) storeOne(rt *rapid.T) {
 	want := store.Fenced
 	if m.fresh(f.key, tags, f.began) {
 		want = store.Stored
-		m.records[f.key] = modelRecord{value, tags, f.began, m.now + ttl}
+		m.records[f.key] = modelRecord{value: value, tags: tags, began: f.began, due: m.now + ttl}
 	}
-	m.offer(want, f.key, value, ttl, f.fence, tags...)
+	window := m.draw(rt, f.key, want)
+	r := store.Record{Value: []byte(value), Tags: tags, TTL: ttl, Sliding: window, Fence: f.fence}
+	if got, err := m.Store(m.ctx, f.key, r); got != want || err != nil {
+		m.breach("Store(%.40q) = %v (error: %v), want %v", f.key, got, err, want)
+	}
+}
+
+// draw gives a record that was just kept a window, or none. Where time is not exact there are none: a window cannot be
+// told from the moment of the last look-up.
+func (m *model) draw(rt *rapid.T, key string, kept store.Verdict) time.Duration {
+	if !m.exact {
+		return 0
+	}
+	window := rapid.SampledFrom([]time.Duration{0, 0, m.short / 2, m.short * 3}).Draw(rt, "window")
+	if kept == store.Stored {
+		r := m.records[key]
+		r.window, r.idle = window, m.now+window
+		m.records[key] = r
+	}
+	return window
+}
+
+// replaceOne writes a value whose writer looked the key up when one of the fills in flight began.
+func (m *model) replaceOne(rt *rapid.T) {
+	b, ok := store.As[store.Replacer](m.Backend)
+	if !ok || len(m.fills) == 0 {
+		rt.Skip("no fill in flight, or no Replace")
+	}
+	f := rapid.SampledFrom(m.fills).Draw(rt, "write")
+	carried := rapid.SliceOfNDistinct(rapid.SampledFrom(modelTags), 0, 2, rapid.ID).Draw(rt, "carried")
+	evicted := rapid.SliceOfN(rapid.SampledFrom(modelTags), 0, 2).Draw(rt, "evicted")
+	m.stored++
+	value := fmt.Sprint("v", m.stored)
+	want := store.Fenced
+	if m.fresh(f.key, carried, f.began) {
+		want = store.Stored
+	}
+	m.note("key ", []string{f.key})
+	m.count--
+	m.note("tag ", evicted) // of the same moment
+	if want == store.Stored {
+		m.records[f.key] = modelRecord{value: value, tags: carried, began: m.count, due: m.now + long}
+	}
+	m.replace(b, want, f.key, value, f.fence, carried, evicted...)
 }
 
 func (m *model) evictSome(rt *rapid.T) {

@@ -76,6 +76,22 @@ var mutants = []struct {
 	{"a TTL of zero means for ever", "a TTL of zero is refused", false},
 	{"a negative TTL means for ever", "a negative TTL is refused", false},
 
+	// Sliding.
+	{"windows end though read", "a sliding record that is looked up stays", true},
+	{"windows never end", "a sliding record that nobody looks up is gone", true},
+	{"a window outlives the TTL", "a sliding record is gone when its TTL is over", true},
+	{"the window instead of the time left", "the time left of a sliding record is its TTL's", true},
+	{"a negative window accepted", "a negative Sliding is refused", false},
+
+	// Replacer.
+	{"a write keeps nothing", "Replace keeps the record", true},
+	{"a write evicts no tags", "Replace evicts its tags", true},
+	{"a write lets fills go on", "Replace beats fills in flight", true},
+	{"the last writer is believed", "of two writers at once neither is believed", true},
+	{"a fenced write evicts nothing", "a fenced Replace evicts all the same", true},
+	{"a refused write evicts nothing", "a refused Replace evicts all the same", false},
+	{"a written record needs no epoch", "Replace knows other epochs", false},
+
 	// Close.
 	{"found after Close", "after Close nothing is found and nothing kept", false},
 	{"a fence after Close", "after Close nothing is found and nothing kept", false},
