@@ -2,8 +2,8 @@ package output
 
 import (
 	"sync/atomic"
-	"time"
 
+	"github.com/echocache/echocache/internal/striped"
 	"github.com/echocache/echocache/store"
 )
 
@@ -29,11 +29,8 @@ type Stats struct {
 	Store *store.Stats `json:"store,omitempty"`
 }
 
-// stripes of the hit counter, so that two cores do not pass one cache line to and fro.
-const stripes = 16
-
 type counters struct {
-	hits      [stripes]padded
+	hits      striped.Counter
 	misses    atomic.Uint64
 	collapsed atomic.Uint64
 	bypassed  atomic.Uint64
@@ -46,11 +43,6 @@ type counters struct {
 	reasons   map[string]*atomic.Uint64 // made once, never changed
 }
 
-type padded struct {
-	atomic.Uint64
-	_ [56]byte
-}
-
 func newCounters() *counters {
 	c := &counters{reasons: make(map[string]*atomic.Uint64, len(reasons))}
 	for _, r := range reasons {
@@ -58,9 +50,6 @@ func newCounters() *counters {
 	}
 	return c
 }
-
-// hit counts a hit in a stripe chosen by noise, of which the low bits of a measured time have enough.
-func (c *counters) hit(noise time.Duration) { c.hits[uint64(noise)%stripes].Add(1) }
 
 func (c *counters) because(reason string) {
 	if n := c.reasons[reason]; n != nil {
@@ -73,14 +62,11 @@ func (c *Cache) Stats() Stats {
 	n := c.counters
 	s := Stats{
 		Name: c.config.Name, Version: c.config.Version, Enabled: c.enabled.Load(),
-		Misses: n.misses.Load(), Collapsed: n.collapsed.Load(), Bypassed: n.bypassed.Load(),
+		Hits: n.hits.Load(), Misses: n.misses.Load(), Collapsed: n.collapsed.Load(), Bypassed: n.bypassed.Load(),
 		Stored: n.stored.Load(), Damaged: n.damaged.Load(),
 		Evictions: n.evictions.Load(), Unproven: n.unproven.Load(),
 		Filling: n.filling.Load(), Waiting: n.waiting.Load(),
 		Reasons: make(map[string]uint64),
-	}
-	for i := range n.hits {
-		s.Hits += n.hits[i].Load()
 	}
 	for reason, count := range n.reasons {
 		if v := count.Load(); v > 0 {

@@ -2,8 +2,13 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/echocache/echocache/internal/flight"
 )
 
 // Config of a [Store]. The zero value works for a backend in this process.
@@ -11,15 +16,51 @@ type Config struct {
 	// Namespace keeps applications that share a backend apart. It is part of every key. A shared backend needs
 	// one; a backend in this process does not.
 	Namespace string
+	// Codec turns values into bytes, but for []byte, string and what implements encoding.BinaryMarshaler and
+	// BinaryUnmarshaler. Nil is JSON.
+	Codec Codec
+	// LoadTimeout is how long the load of a value may take, whoever waits; a longer [Options.Timeout] counts
+	// instead. Then its context ends, and who waits gets an error. 0 = DefaultLoadTimeout.
+	LoadTimeout time.Duration
+	// Throttle is for how long a value that is kept for [Options.StaleIfError] is returned without another load
+	// after one has failed, and not refreshed before its time. 0 = DefaultThrottle.
+	Throttle time.Duration
 	// Logger hears of trouble that no caller is told about. Nil discards.
 	Logger *slog.Logger
+	// Observer hears of every value that is found or loaded. Nil: nobody does.
+	Observer Observer
 }
 
-// Store is the portable type over a [Backend]: it validates what it is given and wraps errors once. All methods may
-// be called concurrently.
+// What a zero in [Config] stands for.
+const (
+	DefaultLoadTimeout = 30 * time.Second
+	DefaultThrottle    = 30 * time.Second
+)
+
+// Store is the portable type over a [Backend]: it validates what it is given, wraps errors once, and runs the loads of
+// values. All methods may be called concurrently.
 type Store struct {
 	backend Backend
+	local   Local // nil if the backend has no such ability
 	config  Config
+	fault   error  // what is wrong with config
+	prefix  string // of every value's key
+
+	kinds     sync.Map // reflect.Type → *kind
+	keys      sync.Pool
+	flights   *flight.Group[outcome]
+	throttled *throttled
+	refreshes chan struct{} // a place for each load in the background
+	counters
+
+	mu     sync.Mutex
+	closed bool
+	life   context.Context //nolint:containedctx // the store's own: it ends at Close
+	end    context.CancelFunc
+	loads  sync.WaitGroup // added to under mu, unless closed
+
+	// yield is called at the points where a test wants to let others run. Nil but in tests.
+	yield func(point string)
 }
 
 // New returns a Store over b. It does no I/O; a mistake in the configuration is kept and reported by [Store.Check].
@@ -27,7 +68,35 @@ func New(b Backend, c Config) *Store {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Store{backend: b, config: c}
+	if c.Codec == nil {
+		c.Codec = jsonCodec{}
+	}
+	if c.LoadTimeout == 0 {
+		c.LoadTimeout = DefaultLoadTimeout
+	}
+	if c.Throttle == 0 {
+		c.Throttle = DefaultThrottle
+	}
+	s := &Store{
+		backend: b, config: c, fault: c.check(), prefix: keyPrefix(c.Namespace),
+		flights: flight.NewGroup[outcome](), throttled: newThrottled(), refreshes: make(chan struct{}, maxRefreshes),
+	}
+	s.keys.New = func() any { return new([]byte) }
+	s.local, _ = As[Local](b)
+	s.life, s.end = context.WithCancel(context.Background())
+	return s
+}
+
+func (c *Config) check() error {
+	switch {
+	case len(c.Namespace) > maxNamespace:
+		return fmt.Errorf("store: Config.Namespace has %d bytes: at most %d", len(c.Namespace), maxNamespace)
+	case c.LoadTimeout < 0:
+		return fmt.Errorf("store: Config.LoadTimeout is %s: use 0 for %s", c.LoadTimeout, DefaultLoadTimeout)
+	case c.Throttle < 0:
+		return fmt.Errorf("store: Config.Throttle is %s: use 0 for %s", c.Throttle, DefaultThrottle)
+	}
+	return nil
 }
 
 // Backend returns the backend that the store was made over.
@@ -41,20 +110,28 @@ func (s *Store) Check() error {
 	if s.backend == nil {
 		return fmt.Errorf("store: backend is nil: pass one, for example memstore.New(memstore.Config{})")
 	}
-	if n := len(s.config.Namespace); n > maxNamespace {
-		return fmt.Errorf("store: Namespace has %d bytes: at most %d", n, maxNamespace)
+	if s.fault != nil {
+		return s.fault
 	}
 	return s.backend.Check()
 }
 
 const maxNamespace = 128
 
-// Delete forgets keys, and beats a computation of their values that is under way.
+// Delete forgets the values under keys, and beats loads of them that are under way, as Evict does. An invalid key is an
+// error, and then nothing is deleted.
 func (s *Store) Delete(ctx context.Context, keys ...string) error {
+	full := make([]string, len(keys))
+	for i, key := range keys {
+		if err := checkKey(key); err != nil {
+			return err
+		}
+		full[i] = s.full(key)
+	}
 	if len(keys) == 0 {
 		return nil
 	}
-	if err := s.backend.Delete(ctx, keys...); err != nil {
+	if err := s.backend.Delete(ctx, full...); err != nil {
 		return fmt.Errorf("store: delete %d keys: %w", len(keys), err)
 	}
 	return nil
@@ -77,5 +154,50 @@ func (s *Store) Evict(ctx context.Context, tags ...string) error {
 	return nil
 }
 
-// Close closes the backend.
-func (s *Store) Close() error { return s.backend.Close() }
+// closeWait is how long Close waits for loads to heed their contexts.
+const closeWait = 5 * time.Second
+
+// Close ends the loads that are under way, waits a few seconds for them, and closes the backend. It returns an error if
+// a load does not end. Afterwards every call loads for itself, and nothing is kept. A second call does nothing.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	again := s.closed
+	s.closed = true
+	s.mu.Unlock()
+	if again {
+		return nil
+	}
+	s.end()
+	var hung error
+	ended := make(chan struct{})
+	go func() {
+		s.loads.Wait()
+		close(ended)
+	}()
+	select {
+	case <-ended:
+	case <-time.After(closeWait):
+		hung = fmt.Errorf("store: %d loads have not ended %s after their context", s.loading.Load(), closeWait)
+	}
+	if s.backend == nil {
+		return hung
+	}
+	return errors.Join(hung, s.backend.Close())
+}
+
+// begin counts a load in, for Close to wait for; loads.Done counts it out. It reports false after Close.
+func (s *Store) begin() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return false
+	}
+	s.loads.Add(1)
+	return true
+}
+
+func (s *Store) at(point string) {
+	if s.yield != nil {
+		s.yield(point)
+	}
+}

@@ -59,6 +59,8 @@ type Flight[T any] struct {
 
 	// Guarded by group.mu until done is closed, immutable afterwards.
 	waiters   int
+	waiting   int    // of them those that have not left
+	deserted  func() // if not nil, called when the last of them leaves
 	sealed    bool
 	ended     bool
 	abandoned bool
@@ -79,17 +81,33 @@ func (g *Group[T]) Join(key string, since Moment, patience time.Duration) (*Flig
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if f := g.flights[key]; f != nil {
-		f.waiters++
-		return nil, Waiter[T]{f, !f.sealed}, Follow
+		return nil, f.join(), Follow
 	}
-	f := &Flight[T]{group: g, key: key, started: g.Now(), done: make(chan struct{})}
-	g.flights[key] = f
-	f.timer = time.AfterFunc(patience, f.Abandon)
+	f := g.start(key, patience)
 	role := Lead
 	if g.stripe(key).Load() > uint64(since) {
 		role = LeadAgain
 	}
 	return f, Waiter[T]{}, role
+}
+
+// Lead starts a flight of key if there is none, for a caller that has no use for another's. It returns nil if there is
+// one, or if one ended after since.
+func (g *Group[T]) Lead(key string, since Moment, patience time.Duration) *Flight[T] {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.flights[key] != nil || g.stripe(key).Load() > uint64(since) {
+		return nil
+	}
+	return g.start(key, patience)
+}
+
+// start adds a flight. The caller holds mu.
+func (g *Group[T]) start(key string, patience time.Duration) *Flight[T] {
+	f := &Flight[T]{group: g, key: key, started: g.Now(), done: make(chan struct{})}
+	g.flights[key] = f
+	f.timer = time.AfterFunc(patience, f.Abandon)
+	return f
 }
 
 func (g *Group[T]) stripe(key string) *atomic.Uint64 {
@@ -103,12 +121,29 @@ func (g *Group[T]) Len() int {
 	return len(g.flights)
 }
 
-// Seal ends the time in which joining counts as early. It must come before the value is handed to a store, so that
-// everybody who joined early arrived before the store judged it.
-func (f *Flight[T]) Seal() {
+// join adds a waiter. The caller holds the group's mu.
+func (f *Flight[T]) join() Waiter[T] {
+	f.waiters++
+	f.waiting++
+	return Waiter[T]{f, !f.sealed}
+}
+
+// Watch makes the caller a waiter of the flight that it leads, for one who has somebody else compute. When the last
+// waiter has left before the flight ended, it is abandoned, and deserted is called, once.
+func (f *Flight[T]) Watch(deserted func()) Waiter[T] {
 	f.group.mu.Lock()
+	defer f.group.mu.Unlock()
+	f.deserted = deserted
+	return f.join()
+}
+
+// Seal ends the time in which joining counts as early. It must come before the value is handed to a store, so that
+// everybody who joined early arrived before the store judged it. It reports whether the flight is still under way.
+func (f *Flight[T]) Seal() bool {
+	f.group.mu.Lock()
+	defer f.group.mu.Unlock()
 	f.sealed = true
-	f.group.mu.Unlock()
+	return !f.ended
 }
 
 // Finish gives value to everybody who waits and ends the flight. Only the first call of Finish or Abandon counts; it
@@ -122,9 +157,13 @@ func (f *Flight[T]) Abandon() {
 }
 
 func (f *Flight[T]) end(value T, abandoned bool) bool {
+	f.group.mu.Lock()
+	defer f.group.mu.Unlock()
+	return f.endLocked(value, abandoned)
+}
+
+func (f *Flight[T]) endLocked(value T, abandoned bool) bool {
 	g := f.group
-	g.mu.Lock()
-	defer g.mu.Unlock()
 	if f.ended {
 		return false
 	}
@@ -143,19 +182,49 @@ func (f *Flight[T]) Waiters() int {
 	return f.waiters
 }
 
-// Wait returns the flight's value as soon as it has one. It returns ctx's error if ctx ends first, and
-// [ErrAbandoned] if the flight ended without a value.
+// Wait returns the flight's value as soon as it has one. It returns ctx's error if ctx ends first, and then the waiter
+// has left; and [ErrAbandoned] if the flight ended without a value.
 func (w Waiter[T]) Wait(ctx context.Context) (T, error) {
 	var none T
 	select {
 	case <-w.flight.done:
+		return w.Result()
 	case <-ctx.Done():
+		w.Leave()
 		return none, ctx.Err()
 	}
+}
+
+// Done is closed when the flight has ended: for a waiter that waits for something else besides, and then calls Result,
+// or Leave, or, if the flight shall go on without it, nothing.
+func (w Waiter[T]) Done() <-chan struct{} { return w.flight.done }
+
+// Result returns what Wait would, once Done is closed.
+func (w Waiter[T]) Result() (T, error) {
 	if w.flight.abandoned {
+		var none T
 		return none, ErrAbandoned
 	}
 	return w.flight.value, nil
+}
+
+// Leave says that the waiter has no use for the value any more. It must be called once at most.
+func (w Waiter[T]) Leave() {
+	f := w.flight
+	f.group.mu.Lock()
+	f.waiting--
+	var deserted func()
+	if f.waiting == 0 && f.deserted != nil {
+		// Ended here and not by deserted: who comes now must not join what is about to be cancelled.
+		var none T
+		if f.endLocked(none, true) {
+			deserted = f.deserted
+		}
+	}
+	f.group.mu.Unlock()
+	if deserted != nil {
+		deserted()
+	}
 }
 
 // Early reports whether the caller joined before the flight was sealed.

@@ -181,3 +181,74 @@ func TestManyAtOnce(t *testing.T) {
 		t.Errorf("%d flights are left", g.Len())
 	}
 }
+
+// When the last waiter of a watched flight leaves, nobody joins it any more and its leader is told, once.
+func TestDeserted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := flight.NewGroup[string]()
+		told := 0
+		f, _, _ := g.Join("a", g.Now(), patience)
+		own := f.Watch(func() { told++ })
+		_, other, _ := g.Join("a", g.Now(), patience)
+		own.Leave()
+		if told != 0 {
+			t.Fatal("told while somebody waits")
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if _, err := other.Wait(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Error(err)
+		}
+		if told != 1 || f.Seal() || f.Finish("value") {
+			t.Errorf("told %d times; the flight goes on", told)
+		}
+		next, _, role := g.Join("a", g.Now(), patience)
+		if role == flight.Follow {
+			t.Fatal("the next caller joins a deserted flight")
+		}
+		w := next.Watch(func() { told++ })
+		if !next.Seal() || !next.Finish("value") {
+			t.Error("a flight that somebody waits for is over")
+		}
+		if v, err := w.Result(); v != "value" || err != nil {
+			t.Errorf("%q, %v", v, err)
+		}
+		w.Leave()
+		if told != 1 {
+			t.Error("told after the end")
+		}
+	})
+}
+
+// Without Watch the leader computes itself, and it does not matter who waits.
+func TestNobodyWatches(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := flight.NewGroup[string]()
+		f, _, _ := g.Join("a", g.Now(), patience)
+		_, w, _ := g.Join("a", g.Now(), patience)
+		w.Leave()
+		if !f.Seal() || !f.Finish("value") {
+			t.Error("a leader that computes itself was deserted")
+		}
+	})
+}
+
+// Lead gives a flight only to who would be alone with it.
+func TestLeadOrNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := flight.NewGroup[string]()
+		before := g.Now()
+		f := g.Lead("a", before, patience)
+		if f == nil || g.Lead("a", g.Now(), patience) != nil {
+			t.Fatal("not one flight for two")
+		}
+		f.Finish("value")
+		if g.Lead("a", before, patience) != nil {
+			t.Error("a flight ended since")
+		}
+		if f = g.Lead("a", g.Now(), patience); f == nil {
+			t.Error("no flight for one who looked after the last")
+		}
+		f.Abandon()
+	})
+}

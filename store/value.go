@@ -1,0 +1,116 @@
+package store
+
+import (
+	"encoding/binary"
+	"errors"
+	"strings"
+	"time"
+)
+
+// valueVersion is the version of a value's layout. A value of another is a miss.
+const valueVersion = 1
+
+// value is what stands in the record of a value, and, beside it in memory, what was decoded from that.
+//
+//	version, flags, kind's id, fresh and tail in nanoseconds, key, ETag, Last-Modified in seconds, payload to the end
+type value struct {
+	id       [8]byte
+	absent   bool          // the load returned ErrNotFound; there is no payload
+	fresh    time.Duration // from the moment it was stored
+	tail     time.Duration // after that, for StaleIfError; the record's TTL is both
+	etag     string        // validators; see [Entry.SetValidators]
+	modified int64         // Unix seconds, 0 = none
+	payload  []byte        // borrowed from the record
+	tags     []string      // of the record
+
+	shared any // a decoded form that all may use, a pointer; nil if there is none
+}
+
+const flagAbsent = 1
+
+var errNotAValue = errors.New("store: not a value of this version under this key")
+
+// left returns for how long a value is fresh still, if its record has so long to live.
+func (v *value) left(record time.Duration) time.Duration { return record - v.tail }
+
+// age returns how long ago it was stored, if its record has so long to live.
+func (v *value) age(record time.Duration) time.Duration { return v.fresh + v.tail - record }
+
+func (v *value) encode(key string) []byte {
+	const most = 2 + 8 + 5*binary.MaxVarintLen64
+	b := make([]byte, 0, most+len(key)+len(v.etag)+len(v.payload))
+	var flags byte
+	if v.absent {
+		flags = flagAbsent
+	}
+	b = append(b, valueVersion, flags)
+	b = append(b, v.id[:]...)
+	b = binary.AppendUvarint(b, uint64(v.fresh))
+	b = binary.AppendUvarint(b, uint64(v.tail))
+	b = appendField(b, key)
+	b = appendField(b, v.etag)
+	b = binary.AppendVarint(b, v.modified)
+	return append(b, v.payload...)
+}
+
+// decodeValue reads what encode has written, under the same key. It borrows from b.
+func decodeValue(b []byte, key string) (*value, error) {
+	v := new(value)
+	if len(b) < 2+len(v.id) || b[0] != valueVersion || b[1]&^flagAbsent != 0 {
+		return nil, errNotAValue
+	}
+	v.absent = b[1] == flagAbsent
+	copy(v.id[:], b[2:])
+	r := reader{rest: b[2+len(v.id):]}
+	v.fresh, v.tail = r.duration(), r.duration()
+	own := r.field()
+	v.etag = strings.Clone(r.field())
+	v.modified = r.varint()
+	v.payload = r.rest
+	if r.bad || own != key || v.fresh <= 0 || v.fresh+v.tail < 0 || v.absent && len(v.payload) > 0 {
+		return nil, errNotAValue
+	}
+	return v, nil
+}
+
+// reader takes fields off the front. After the first that is not there all are empty, and bad is set.
+type reader struct {
+	rest []byte
+	bad  bool
+}
+
+func (r *reader) take(n int) {
+	if n <= 0 {
+		r.rest, r.bad = nil, true
+		return
+	}
+	r.rest = r.rest[n:]
+}
+
+func (r *reader) duration() time.Duration {
+	u, n := binary.Uvarint(r.rest)
+	r.take(n)
+	if d := time.Duration(u); d >= 0 {
+		return d
+	}
+	r.bad = true
+	return 0
+}
+
+func (r *reader) varint() int64 {
+	i, n := binary.Varint(r.rest)
+	r.take(n)
+	return i
+}
+
+func (r *reader) field() string {
+	size, n := binary.Uvarint(r.rest)
+	r.take(n)
+	if size > uint64(len(r.rest)) {
+		r.rest, r.bad = nil, true
+		return ""
+	}
+	s := string(r.rest[:size])
+	r.rest = r.rest[size:]
+	return s
+}
