@@ -125,8 +125,7 @@ func (c *call) start(ctx context.Context, jobs []*job) []flight.Waiter[outcome] 
 // run loads, stores, and gives everybody what they wait for.
 func (c *call) run(ctx context.Context, jobs []*job) {
 	e := entryOf(jobs)
-	c.loaded.Add(1)
-	began := time.Now()
+	began := c.depart()
 	contained(func() error { return c.load(context.WithValue(ctx, entryKey{}, e), jobs) }, func(err error) {
 		c.report(len(jobs), began, err)
 		all := e.end()
@@ -146,8 +145,7 @@ func (c *call) run(ctx context.Context, jobs []*job) {
 // alone runs the load in the caller's own goroutine, on its own context, and keeps nothing.
 func (c *call) alone(ctx context.Context, jobs []*job) {
 	e := entryOf(jobs)
-	c.loaded.Add(1)
-	began := time.Now()
+	began := c.depart()
 	contained(func() error { return c.load(context.WithValue(ctx, entryKey{}, e), jobs) }, func(err error) {
 		c.report(len(jobs), began, err)
 		for _, j := range jobs {
@@ -174,8 +172,16 @@ func entryOf(jobs []*job) *Entry {
 	return e
 }
 
+// depart counts a load in, and report out.
+func (c *call) depart() (began time.Time) {
+	c.loaded.Add(1)
+	c.loading.Add(1)
+	return time.Now()
+}
+
 // report says how a load went.
 func (c *call) report(keys int, began time.Time, err error) {
+	c.loading.Add(-1)
 	if panicked, ok := errors.AsType[*PanicError](err); ok {
 		c.config.Logger.Error("load panicked", "error", err, "stack", string(panicked.Stack))
 	}
