@@ -16,7 +16,8 @@ import (
 //
 // The error is the load's, the context's, or that of an invalid key or option. Trouble of the backend is not one: then
 // the value is loaded. Callers never share anything that can be changed, unless they say that nobody will
-// ([Options.Immutable]): each gets a copy, made by the codec, of what cannot be copied by assignment.
+// ([Options.Immutable]): each gets a copy, made by the codec, of what cannot be copied by assignment. So does the first,
+// whose load it was, and what the codec loses of a value is missing from the first time on.
 func GetOrSet[T any](
 	ctx context.Context, s *Store, key string, o Options, load func(context.Context) (T, error),
 ) (T, error) {

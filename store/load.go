@@ -65,7 +65,7 @@ type job struct {
 type outcome struct {
 	kind  outcomeKind
 	value *value // stored, fenced, kept
-	own   any    // what the load returned, for the one caller that started it; nil if it is in value
+	own   any    // for the one caller that started the load; nil if it is in value
 	err   error  // failed, and ErrNotFound
 }
 
@@ -213,16 +213,16 @@ func (c *call) finish(ctx context.Context, j *job, d decided) {
 	record := Record{Fence: j.fence, Sliding: c.options.Sliding}
 	switch {
 	case j.err == nil:
-		payload, err := c.encode(j.own)
+		payload, copied, err := c.encode(j.own)
 		if err != nil {
-			c.config.Logger.Error("value has no encoded form, not kept", "error", err)
+			c.config.Logger.Error("value not kept: it has no encoded form, or cannot be read back from it", "error", err)
 			j.flight.Finish(outcome{kind: outcomeUnshared, own: j.own})
 			return
 		}
-		o.own = j.own
+		o.own = copied
 		o.value = &value{etag: d.etag, payload: payload}
 		if c.kind.plain || c.options.Immutable {
-			o.value.shared = j.own
+			o.value.shared = copied
 		}
 		if !d.modified.IsZero() {
 			o.value.modified = d.modified.Unix()
@@ -325,13 +325,17 @@ func (c *call) leave(ctx context.Context, j *job) {
 	}
 }
 
-// encode returns the encoded form of a loaded value.
-func (c *call) encode(own any) (data []byte, err error) {
+// encode returns the encoded form of a loaded value, and what that is decoded to: even the caller that started the load
+// gets this, so that what the codec loses is missing from the first time on, and nothing is shared with the load.
+func (c *call) encode(own any) (data []byte, copied any, err error) {
 	contained(func() error {
-		data, err = c.kind.encode(own)
+		if data, err = c.kind.encode(own); err != nil {
+			return err
+		}
+		copied, err = c.kind.decode(data)
 		return err
 	}, func(e error) { err = e })
-	return data, err
+	return data, copied, err
 }
 
 // own returns what a value was decoded to, for one caller or, where that is safe, for all.

@@ -81,7 +81,7 @@ func prepare[T any](s *Store, key string, o Options, v *T) (*writing, error) {
 	}
 	k := kindOf[T](s)
 	c := &call{Store: s, kind: k, options: o}
-	payload, err := c.encode(v)
+	payload, _, err := c.encode(v)
 	if err != nil {
 		return nil, fmt.Errorf("store: the value cannot be kept: %w", err)
 	}
