@@ -71,7 +71,7 @@ func (m *mounted) serve(c echo.Context, next echo.HandlerFunc) (err error) {
 			}
 		}
 	}()
-	err = next(c)
+	err = m.cache.within(c, func() error { return next(c) })
 	panicked = false
 	return err
 }

@@ -25,6 +25,8 @@ type Stats struct {
 	Waiting   int64  `json:"waiting"`   // requests that wait for another's fill, now
 	// Reasons counts bypasses and answers that were not stored, by reason word.
 	Reasons map[string]uint64 `json:"reasons"`
+	// Values is what the store has done with the values of GetOrSet and its kin, whichever cache they were asked of.
+	Values store.ValueStats `json:"values"`
 	// Store is what the backend knows of its records, if it holds them itself.
 	Store *store.Stats `json:"store,omitempty"`
 }
@@ -66,7 +68,7 @@ func (c *Cache) Stats() Stats {
 		Stored: n.stored.Load(), Damaged: n.damaged.Load(),
 		Evictions: n.evictions.Load(), Unproven: n.unproven.Load(),
 		Filling: n.filling.Load(), Waiting: n.waiting.Load(),
-		Reasons: make(map[string]uint64),
+		Reasons: make(map[string]uint64), Values: c.store.Stats(),
 	}
 	for reason, count := range n.reasons {
 		if v := count.Load(); v > 0 {

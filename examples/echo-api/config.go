@@ -16,6 +16,7 @@ type config struct {
 	Database string        // DATABASE: a file; empty: a temporary one, removed at exit
 	Latency  time.Duration // DB_LATENCY: how long every call of the database takes longer than it would
 	Version  string        // VERSION: this release; part of every key of the cache
+	Warm     bool          // WARM: whether the cache is filled before the first request
 }
 
 // readConfig reads the environment. Everything has a default; a value that cannot be meant is an error.
@@ -32,6 +33,13 @@ func readConfig(getenv func(string) string) (config, error) {
 			return config{}, fmt.Errorf("DB_LATENCY is %q: use a duration such as 20ms, or 0", text)
 		}
 		c.Latency = latency
+	}
+	switch text := getenv("WARM"); text {
+	case "", "0":
+	case "1":
+		c.Warm = true
+	default:
+		return config{}, fmt.Errorf("WARM is %q: use 1 or 0", text)
 	}
 	return c, nil
 }

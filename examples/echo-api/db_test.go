@@ -24,8 +24,8 @@ func TestOpenTogether(t *testing.T) {
 				t.Error(err)
 				return
 			}
-			if _, total, err := d.listProducts(t.Context(), listQuery{page: 1, order: "id"}); err != nil || total != seededProducts {
-				t.Errorf("%d products, %v", total, err)
+			if l, err := d.listing(t.Context(), listQuery{page: 1, order: "id"}); err != nil || l.Total != seededProducts {
+				t.Errorf("%d products, %v", l.Total, err)
 			}
 			if err := d.Close(); err != nil {
 				t.Error(err)
@@ -95,7 +95,7 @@ func TestLatency(t *testing.T) {
 			t.Fatal(err)
 		}
 		began := time.Now()
-		if _, _, err := d.listProducts(t.Context(), listQuery{page: 1, order: "id"}); err != nil {
+		if _, err := d.listing(t.Context(), listQuery{page: 1, order: "id"}); err != nil {
 			t.Fatal(err)
 		}
 		if took := time.Since(began); took != 20*time.Millisecond {

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"context"
-	"database/sql"
 	"net/http"
 
 	"github.com/labstack/echo/v4"
@@ -72,31 +70,23 @@ func (s *shop) listProducts(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	found, total, err := s.db.listProducts(c.Request().Context(), q)
+	page, err := s.listing(c, q)
+	if err != nil {
+		return err
+	}
+	found, err := s.products(c, page.IDs)
 	if err != nil {
 		return err
 	}
 	lang := speak(c)
 	list := productList{
-		Page: q.page, Pages: max(1, (total+pageSize-1)/pageSize), Total: total,
-		Products: make([]listedProduct, len(found)),
+		Page: q.page, Pages: max(1, (page.Total+pageSize-1)/pageSize), Total: page.Total,
+		Products: []listedProduct{}, // an empty list is [] in JSON, not null
 	}
-	for i, p := range found {
-		list.Products[i] = listedProduct{p, categoryName(p.Category, lang)}
+	for _, id := range page.IDs {
+		if p, ok := found[id]; ok { // else it was deleted since the numbers were read
+			list.Products = append(list.Products, listedProduct{p, categoryName(p.Category, lang)})
+		}
 	}
 	return c.JSON(http.StatusOK, list)
-}
-
-// listProducts returns a page of products and how many there are on all pages.
-func (d *database) listProducts(ctx context.Context, q listQuery) (page []product, total int64, err error) {
-	const chosen = " FROM products WHERE ?1 IN ('', category)"
-	err = d.view(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		if err := tx.QueryRowContext(ctx, "SELECT count(*)"+chosen, q.category).Scan(&total); err != nil {
-			return err
-		}
-		page, err = products(ctx, tx, "SELECT "+productColumns+chosen+" ORDER BY "+q.order+" LIMIT ?2 OFFSET ?3",
-			q.category, pageSize, (q.page-1)*pageSize)
-		return err
-	})
-	return page, total, err
 }

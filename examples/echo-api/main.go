@@ -5,6 +5,7 @@
 //	DATABASE    the database's file; without one it is temporary, and removed at exit
 //	DB_LATENCY  how long every call of the database takes longer than it would, as over a network; 20ms
 //	VERSION     this release; one never shows a page that another one made
+//	WARM        1: the cache is filled before the first request; 0
 //
 // A session with a shop that has just been started. main_test.go runs it. Of the headers only those that matter are
 // shown, and … stands for what differs from time to time or is too long for the line.
@@ -137,14 +138,20 @@ func run(ctx context.Context, getenv func(string) string, logger *slog.Logger) e
 	if c.Latency > 0 {
 		logger.Info("db_latency is added to every call of the database, to stand in for one on the network")
 	}
+	if c.Warm {
+		if err := s.warm(ctx, listener.Addr().String()); err != nil {
+			return errors.Join(err, listener.Close(), s.close())
+		}
+	}
 	return s.serve(ctx, listener)
 }
 
 // shop is all that runs.
 type shop struct {
-	db    *database
-	cache *echocache.Cache
-	echo  *echo.Echo
+	db     *database
+	cache  *echocache.Cache
+	echo   *echo.Echo
+	logger *slog.Logger
 }
 
 func newShop(ctx context.Context, c config, logger *slog.Logger) (*shop, error) {
@@ -156,7 +163,7 @@ func newShop(ctx context.Context, c config, logger *slog.Logger) (*shop, error) 
 	if err != nil {
 		return nil, errors.Join(err, cache.Close())
 	}
-	s := &shop{db: db, cache: cache, echo: newServer(logger)}
+	s := &shop{db: db, cache: cache, echo: newServer(logger), logger: logger}
 	s.mount(s.echo, cache)
 	return s, nil
 }

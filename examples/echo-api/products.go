@@ -1,12 +1,14 @@
 package main
 
 import (
+	"errors"
 	"net/http"
 	"strconv"
 
 	"github.com/labstack/echo/v4"
 
 	echocache "github.com/echocache/echocache/middleware"
+	"github.com/echocache/echocache/store"
 )
 
 // product is a product as the API shows it.
@@ -30,12 +32,12 @@ func (s *shop) getProduct(c echo.Context) error {
 	if !ok {
 		return errNoProduct
 	}
-	p, found, err := s.db.product(c.Request().Context(), id)
+	p, err := s.product(c, id)
 	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return errNoProduct
 	case err != nil:
 		return err
-	case !found:
-		return errNoProduct
 	}
 	echocache.Tag(c, brandTag(p.Brand)) // only the handler knows it
 	return c.JSON(http.StatusOK, p)
