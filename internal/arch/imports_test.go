@@ -33,11 +33,11 @@ var rules = map[string]rule{
 	// The door. A door for another framework is a copy of it, and changes nothing else.
 	"middleware": {own: []string{"output", "response", "store"}, others: []string{echoLib}},
 	// memstore, because a zero Config caches in this process.
-	"output": {own: []string{"internal/flight", "response", "store", "store/memstore"}},
+	"output": {own: []string{"internal/flight", "internal/striped", "response", "store", "store/memstore"}},
 	// What browsers and CDNs are told stands alone: useful without a cache.
 	"response": {},
 	// The portable type knows no driver.
-	"store":            {own: []string{"internal/flight"}},
+	"store":            {own: []string{"internal/flight", "internal/striped"}},
 	"store/memstore":   {own: []string{"store"}, others: []string{cacheLib}},
 	"store/redisstore": {own: []string{"store"}, others: []string{redisLib}},
 	"store/tiered":     {own: []string{"store", "store/memstore"}},
@@ -49,6 +49,7 @@ var rules = map[string]rule{
 	"internal/arch":          {},
 	"internal/fakes":         {own: []string{"store"}},
 	"internal/flight":        {},
+	"internal/striped":       {},
 	"internal/testredis":     {},
 	"internal/tools/testsum": {},
 }
