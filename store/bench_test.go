@@ -34,7 +34,7 @@ var (
 func benchmarkHit[T any](b *testing.B, o store.Options, v T) {
 	b.Helper()
 	s := store.New(memstore.New(memstore.Config{}), store.Config{})
-	defer s.Close() //nolint:errcheck // nothing to lose
+	defer s.Close()
 	loads := 0
 	load := func(context.Context) (T, error) {
 		loads++
@@ -52,7 +52,9 @@ func benchmarkHit[T any](b *testing.B, o store.Options, v T) {
 	}
 }
 
-func BenchmarkGetOrSetHit(b *testing.B) { benchmarkHit(b, store.For(time.Hour, "product:7"), somePlain) }
+func BenchmarkGetOrSetHit(b *testing.B) {
+	benchmarkHit(b, store.For(time.Hour, "product:7"), somePlain)
+}
 
 func BenchmarkGetOrSetHitImmutable(b *testing.B) {
 	o := store.For(time.Hour, "product:7")
@@ -61,4 +63,6 @@ func BenchmarkGetOrSetHitImmutable(b *testing.B) {
 }
 
 // BenchmarkGetOrSetHitCopied makes every caller a copy of its own, by JSON.
-func BenchmarkGetOrSetHitCopied(b *testing.B) { benchmarkHit(b, store.For(time.Hour, "product:7"), someShared) }
+func BenchmarkGetOrSetHitCopied(b *testing.B) {
+	benchmarkHit(b, store.For(time.Hour, "product:7"), someShared)
+}

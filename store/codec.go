@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 )
@@ -150,8 +151,8 @@ func isPlain(t reflect.Type) bool {
 		if t == reflect.TypeFor[time.Time]() {
 			return true // its pointer is to a location, which nobody can change
 		}
-		for i := range t.NumField() {
-			if !isPlain(t.Field(i).Type) {
+		for f := range t.Fields() {
+			if !isPlain(f.Type) {
 				return false
 			}
 		}
@@ -174,7 +175,7 @@ func invisible(t reflect.Type) bool {
 		return false
 	}
 	for _, f := range reflect.VisibleFields(t) {
-		if f.IsExported() && f.Tag.Get("json") != "-" && !(f.Anonymous && f.Type.Kind() == reflect.Struct) {
+		if f.IsExported() && f.Tag.Get("json") != "-" && (!f.Anonymous || f.Type.Kind() != reflect.Struct) {
 			return false
 		}
 	}
@@ -190,17 +191,14 @@ func marshalsItself(t reflect.Type) bool {
 // whose struct had other fields, is not taken for one of this. What it has begun to describe it only names.
 func describe(w io.Writer, t reflect.Type, above []reflect.Type) {
 	fmt.Fprintf(w, "%s.%s/%s", t.PkgPath(), t.Name(), t.Kind())
-	for _, a := range above {
-		if a == t {
-			return
-		}
+	if slices.Contains(above, t) {
+		return
 	}
 	above = append(above, t)
 	switch t.Kind() {
 	case reflect.Struct:
 		io.WriteString(w, "{") //nolint:errcheck // a hash never fails
-		for i := range t.NumField() {
-			f := t.Field(i)
+		for f := range t.Fields() {
 			fmt.Fprintf(w, "%q %q %v ", f.Name, strings.TrimSpace(string(f.Tag)), f.Anonymous)
 			describe(w, f.Type, above)
 		}

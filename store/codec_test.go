@@ -104,7 +104,7 @@ func TestWhatCannotBeKept(t *testing.T) {
 	notKept(t, struct {
 		Secret string `json:"-"`
 	}{"s"})
-	notKept(t, error(errSource))
+	notKept[error](t, errSource)
 	notKept(t, panics{1})
 }
 

@@ -23,7 +23,7 @@ func GetOrSet[T any](
 ) (T, error) {
 	k := kindOf[T](s)
 	if v, left := s.peek(k, key, o.Immutable); v != nil && !isDue(o.EagerRefresh, v, left) {
-		if found, err, ok := given[T](k, v, o.Immutable); ok {
+		if found, err := given[T](k, v, o.Immutable); err != errUnreadable { //nolint:errorlint // never wrapped
 			s.hit(left)
 			return found, err
 		}
@@ -85,7 +85,7 @@ func GetOrSetMany[K comparable, T any](
 			return nil, err
 		}
 		if v, left := s.peek(k, key, o.Immutable); v != nil && !isDue(o.EagerRefresh, v, left) {
-			if value, err, ok := given[T](k, v, o.Immutable); ok {
+			if value, err := given[T](k, v, o.Immutable); err != errUnreadable { //nolint:errorlint // never wrapped
 				s.hit(left)
 				if err == nil {
 					found[id] = value
@@ -99,24 +99,7 @@ func GetOrSetMany[K comparable, T any](
 	if len(wants) == 0 {
 		return found, nil
 	}
-	c := &call{Store: s, kind: k, options: o, load: func(ctx context.Context, jobs []*job) error {
-		ids := make([]K, len(jobs))
-		for i, j := range jobs {
-			ids[i] = unique[j.index]
-		}
-		loaded, err := load(ctx, ids)
-		if err != nil {
-			return err
-		}
-		for i, j := range jobs {
-			if value, ok := loaded[ids[i]]; ok {
-				j.own = &value
-			} else {
-				j.err = ErrNotFound
-			}
-		}
-		return nil
-	}}
+	c := &call{Store: s, kind: k, options: o, load: loadMany(unique, load)}
 	c.fetch(ctx, wants)
 	for _, w := range wants {
 		switch {
@@ -129,13 +112,37 @@ func GetOrSetMany[K comparable, T any](
 	return found, nil
 }
 
+// loadMany makes a load of jobs out of one of ids, of which a job's index says which it is about.
+func loadMany[K comparable, T any](
+	ids []K, load func(context.Context, []K) (map[K]T, error),
+) func(context.Context, []*job) error {
+	return func(ctx context.Context, jobs []*job) error {
+		wanted := make([]K, len(jobs))
+		for i, j := range jobs {
+			wanted[i] = ids[j.index]
+		}
+		loaded, err := load(ctx, wanted)
+		if err != nil {
+			return err
+		}
+		for i, j := range jobs {
+			if value, ok := loaded[wanted[i]]; ok {
+				j.own = &value
+			} else {
+				j.err = ErrNotFound
+			}
+		}
+		return nil
+	}
+}
+
 // Get returns the value under key if there is one that is fresh. It reports false if there is none, also if it is
 // remembered as not found, or if what is there is a value of another type, codec or version, which is dropped. The
 // error is that of an invalid key, or of a value that is of this type and cannot be read, which is dropped too.
 func Get[T any](ctx context.Context, s *Store, key string) (value T, found bool, err error) {
 	k := kindOf[T](s)
 	if v, left := s.peek(k, key, false); v != nil {
-		if value, err, ok := given[T](k, v, false); ok {
+		if value, err := given[T](k, v, false); err != errUnreadable { //nolint:errorlint // never wrapped
 			s.hit(left)
 			return value, err == nil, nil
 		}
@@ -230,16 +237,18 @@ func view(k *kind, held Held, key string, immutable bool) *value {
 // valueBytes is what a value occupies besides its payload.
 const valueBytes = 160
 
-// given returns what a caller gets of a value in memory. It reports false if that cannot be read.
-func given[T any](k *kind, v *value, immutable bool) (found T, err error, ok bool) { //nolint:revive,staticcheck // err is part of the answer
+var errUnreadable = errors.New("store: the value in memory cannot be read")
+
+// given returns what a caller gets of a value in memory: that, ErrNotFound, or errUnreadable.
+func given[T any](k *kind, v *value, immutable bool) (found T, err error) {
 	if v.absent {
-		return found, ErrNotFound, true
+		return found, ErrNotFound
 	}
 	own := v.shared
 	if own == nil || !k.plain && !immutable {
 		if own, err = k.decode(v.payload); err != nil {
-			return found, nil, false
+			return found, errUnreadable
 		}
 	}
-	return *own.(*T), nil, true //nolint:errcheck // all values of this kind are
+	return *own.(*T), nil //nolint:errcheck // all values of this kind are
 }

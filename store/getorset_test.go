@@ -17,13 +17,14 @@ import (
 func TestAValueIsLoadedOnce(t *testing.T) {
 	t.Parallel()
 	inBubbles(t, func(t *testing.T, s *store.Store) {
+		t.Helper()
 		src := &source{value: 1}
 		src.want(t, s, store.For(time.Minute), 1, 1)
 		src.set(2, nil)
 		src.want(t, s, store.For(time.Minute), 1, 1)
 		time.Sleep(time.Minute - 1)
 		src.want(t, s, store.For(time.Minute), 1, 1)
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		src.want(t, s, store.For(time.Minute), 2, 2)
 		if st := s.Stats(); st.Hits != 2 || st.Misses != 2 || st.Loads != 2 || st.Stored != 2 {
 			t.Errorf("%+v", st)
@@ -35,8 +36,9 @@ func TestAValueIsLoadedOnce(t *testing.T) {
 func TestStampede(t *testing.T) {
 	t.Parallel()
 	inBubbles(t, func(t *testing.T, s *store.Store) {
+		t.Helper()
 		loads := 0
-		load := func(context.Context) (row, error) {
+		load := func(context.Context) (row, error) { //nolint:unparam // a load
 			loads++
 			time.Sleep(50 * time.Millisecond)
 			return row{7, []string{"a", "b"}}, nil
@@ -64,6 +66,7 @@ func TestStampede(t *testing.T) {
 func TestCallersLeave(t *testing.T) {
 	t.Parallel()
 	inBubbles(t, func(t *testing.T, s *store.Store) {
+		t.Helper()
 		src := &source{value: 1, takes: time.Second}
 		first, leave := context.WithCancel(t.Context())
 		var all sync.WaitGroup
@@ -94,6 +97,7 @@ var bubbleStart = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 func TestALoadThatNobodyWaitsForIsCancelled(t *testing.T) {
 	t.Parallel()
 	inBubbles(t, func(t *testing.T, s *store.Store) {
+		t.Helper()
 		var cause error
 		ended := make(chan struct{})
 		load := func(ctx context.Context) (int, error) {
@@ -137,6 +141,7 @@ type ctxKey struct{}
 func TestTheLoadsContext(t *testing.T) {
 	t.Parallel()
 	inBubbles(t, func(t *testing.T, s *store.Store) {
+		t.Helper()
 		ctx, cancel := context.WithTimeout(context.WithValue(t.Context(), ctxKey{}, "value"), time.Second)
 		defer cancel()
 		_, err := store.GetOrSet(ctx, s, "k", store.Options{}, func(ctx context.Context) (int, error) {
@@ -167,7 +172,8 @@ func TestALoadPanics(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			inBubbles(t, func(t *testing.T, s *store.Store) {
-				fail := func(context.Context) (int, error) {
+				t.Helper()
+				fail := func(context.Context) (int, error) { //nolint:unparam // a load
 					time.Sleep(time.Millisecond)
 					row.fail()
 					return 1, nil
@@ -198,6 +204,7 @@ func TestALoadPanics(t *testing.T) {
 func TestAnErrorIsNotKept(t *testing.T) {
 	t.Parallel()
 	inBubbles(t, func(t *testing.T, s *store.Store) {
+		t.Helper()
 		src := &source{err: errSource, takes: time.Millisecond}
 		var all sync.WaitGroup
 		for range 5 {
@@ -227,6 +234,7 @@ func TestI1_AnEvictionBeatsALoad(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			inBubbles(t, func(t *testing.T, s *store.Store) {
+				t.Helper()
 				src := &source{value: 1, takes: time.Second}
 				o := store.For(time.Minute, "tag")
 				var all sync.WaitGroup
@@ -307,6 +315,7 @@ func TestAHungLoad(t *testing.T) {
 func TestBadKeysAndOptions(t *testing.T) {
 	t.Parallel()
 	inBubbles(t, func(t *testing.T, s *store.Store) {
+		t.Helper()
 		src := &source{value: 1}
 		for _, key := range []string{"", "a\x00b", "a\nb", "\x7f", strings.Repeat("k", store.MaxKeyBytes+1)} {
 			_, err := store.GetOrSet(t.Context(), s, key, store.Options{}, src.load)

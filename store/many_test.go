@@ -84,6 +84,7 @@ func (t *table) get(tb testing.TB, s *store.Store, o store.Options, ids, want []
 func TestManyLoadsWhatMisses(t *testing.T) {
 	t.Parallel()
 	inBubbles(t, func(t *testing.T, s *store.Store) {
+		t.Helper()
 		src, o := newTable(5), store.For(time.Minute)
 		src.get(t, s, o, nil, []int{})
 		src.get(t, s, o, []int{1, 3, 1, 1}, []int{1, 3}, []int{1, 3})
@@ -105,6 +106,7 @@ func TestManyLoadsWhatMisses(t *testing.T) {
 func TestManyLeavesOutWhatDoesNotExist(t *testing.T) {
 	t.Parallel()
 	inBubbles(t, func(t *testing.T, s *store.Store) {
+		t.Helper()
 		src, o := newTable(3), store.Options{TTL: time.Minute, Negative: time.Second}
 		src.get(t, s, o, []int{2, 9}, []int{2}, []int{2, 9})
 		src.get(t, s, o, []int{2, 9}, []int{2}, []int{2, 9}) // remembered
@@ -156,6 +158,7 @@ func (c *counting) Lookup(ctx context.Context, keys ...string) ([]store.Found, e
 func TestManyCallsAtOnce(t *testing.T) {
 	t.Parallel()
 	inBubbles(t, func(t *testing.T, s *store.Store) {
+		t.Helper()
 		src := newTable(100)
 		src.takes = time.Second
 		var all sync.WaitGroup
@@ -198,6 +201,7 @@ func TestManyCallsAtOnce(t *testing.T) {
 func TestManyLeave(t *testing.T) {
 	t.Parallel()
 	inBubbles(t, func(t *testing.T, s *store.Store) {
+		t.Helper()
 		src := newTable(3)
 		src.takes = time.Second
 		ctx, cancel := context.WithCancel(t.Context())
@@ -231,6 +235,7 @@ func TestManyLeave(t *testing.T) {
 func TestManyFails(t *testing.T) {
 	t.Parallel()
 	inBubbles(t, func(t *testing.T, s *store.Store) {
+		t.Helper()
 		src := newTable(3)
 		o := store.Options{TTL: time.Minute, StaleIfError: time.Hour}
 		src.get(t, s, o, []int{0, 1}, []int{0, 1}, []int{0, 1})
@@ -244,8 +249,7 @@ func TestManyFails(t *testing.T) {
 		_, err := store.GetOrSetMany(t.Context(), s, []int{2}, rowKey, o, func(context.Context, []int) (map[int]row, error) {
 			panic("boom")
 		})
-		var panicked *store.PanicError
-		if !errors.As(err, &panicked) {
+		if _, ok := errors.AsType[*store.PanicError](err); !ok {
 			t.Error(err)
 		}
 	})
@@ -255,6 +259,7 @@ func TestManyFails(t *testing.T) {
 func TestManyDecides(t *testing.T) {
 	t.Parallel()
 	inBubbles(t, func(t *testing.T, s *store.Store) {
+		t.Helper()
 		var asked [][]int
 		load := func(ctx context.Context, ids []int) (map[int]int, error) {
 			asked = append(asked, ids)
@@ -324,6 +329,7 @@ func TestManyRefreshes(t *testing.T) {
 func TestManyIdsWithOneKey(t *testing.T) {
 	t.Parallel()
 	inBubbles(t, func(t *testing.T, s *store.Store) {
+		t.Helper()
 		loads := 0
 		found, err := store.GetOrSetMany(t.Context(), s, []int{1, 11, 2}, func(id int) string { return rowKey(id % 10) },
 			store.For(time.Minute), func(_ context.Context, ids []int) (map[int]int, error) {

@@ -24,6 +24,7 @@ func get(t *testing.T, s *store.Store, want int, found bool) {
 func TestSetGetDelete(t *testing.T) {
 	t.Parallel()
 	inBubbles(t, func(t *testing.T, s *store.Store) {
+		t.Helper()
 		get(t, s, 0, false)
 		for i, o := range []store.Options{store.For(time.Minute), {TTL: time.Minute, Tags: []string{"tag"}}} {
 			if err := store.Set(t.Context(), s, "k", o, i+1); err != nil {
@@ -41,7 +42,7 @@ func TestSetGetDelete(t *testing.T) {
 		}
 		time.Sleep(time.Minute - 1)
 		get(t, s, 3, true)
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		get(t, s, 0, false)
 		if err := store.Set(t.Context(), s, "k", store.Options{}, 4); err != nil {
 			t.Error(err)
@@ -65,6 +66,7 @@ func TestSetGetDelete(t *testing.T) {
 func TestGetIsFresh(t *testing.T) {
 	t.Parallel()
 	inBubbles(t, func(t *testing.T, s *store.Store) {
+		t.Helper()
 		if err := store.Set(t.Context(), s, "k", store.Options{TTL: time.Minute, StaleIfError: time.Hour}, 1); err != nil {
 			t.Error(err)
 		}
@@ -79,6 +81,7 @@ func TestGetIsFresh(t *testing.T) {
 func TestSetAtOnce(t *testing.T) {
 	t.Parallel()
 	inBubbles(t, func(t *testing.T, s *store.Store) {
+		t.Helper()
 		var all sync.WaitGroup
 		for i := range 3 {
 			all.Go(func() {
@@ -97,6 +100,7 @@ func TestSetAtOnce(t *testing.T) {
 func TestSetWhatHasNoEncodedForm(t *testing.T) {
 	t.Parallel()
 	inBubbles(t, func(t *testing.T, s *store.Store) {
+		t.Helper()
 		if err := store.Set(t.Context(), s, "k", store.Options{}, math.NaN()); err == nil {
 			t.Error("JSON has no NaN")
 		}
@@ -115,6 +119,7 @@ func TestSetWhatHasNoEncodedForm(t *testing.T) {
 func TestWriteThrough(t *testing.T) {
 	t.Parallel()
 	inBubbles(t, func(t *testing.T, s *store.Store) {
+		t.Helper()
 		o := store.For(time.Minute, "tag")
 		if err := store.Set(t.Context(), s, "k", o, 1); err != nil {
 			t.Error(err)
@@ -165,6 +170,7 @@ func TestWriteThroughAtOnce(t *testing.T) {
 	t.Parallel()
 	for _, firstEndsFirst := range []bool{true, false} {
 		inBubbles(t, func(t *testing.T, s *store.Store) {
+			t.Helper()
 			src := &source{}
 			write := func(takes time.Duration) func(context.Context, int) error {
 				return func(_ context.Context, v int) error {
@@ -235,6 +241,7 @@ func TestWriteThroughToAFailingCache(t *testing.T) {
 func TestWriteThroughIsNotCancelled(t *testing.T) {
 	t.Parallel()
 	inBubbles(t, func(t *testing.T, s *store.Store) {
+		t.Helper()
 		(&source{value: 1}).want(t, s, store.For(time.Minute, "tag"), 1, 1)
 		ctx, cancel := context.WithCancel(t.Context())
 		err := store.WriteThrough(ctx, s, "k", store.For(time.Minute, "tag"), 2, func(context.Context, int) error {

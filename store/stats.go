@@ -68,8 +68,13 @@ type Observer interface {
 // NopObserver is an [Observer] that does nothing.
 type NopObserver struct{}
 
-func (NopObserver) Hit(Event)    {}
-func (NopObserver) Stale(Event)  {}
+// Hit does nothing.
+func (NopObserver) Hit(Event) {}
+
+// Stale does nothing.
+func (NopObserver) Stale(Event) {}
+
+// Loaded does nothing.
 func (NopObserver) Loaded(Event) {}
 
 func (s *Store) hit(noise time.Duration) {
