@@ -118,6 +118,10 @@ func (s *Store) Check() error {
 
 const maxNamespace = 128
 
+// ErrEvictionPending is what Evict and Delete return, wrapped, when an eviction is not confirmed yet but queued: it is
+// retried until it is, and honoured by this process meanwhile. A backend that can queue returns it.
+var ErrEvictionPending = errors.New("store: eviction pending: not confirmed yet, retried until it is")
+
 // Delete forgets the values under keys, and beats loads of them that are under way, as Evict does. An invalid key is an
 // error, and then nothing is deleted.
 func (s *Store) Delete(ctx context.Context, keys ...string) error {
