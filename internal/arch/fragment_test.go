@@ -62,6 +62,8 @@ var prelude = map[string]string{
 	"shop": `type shop interface {
 	Product(ctx context.Context, id string) (Product, error)
 	Products(ctx context.Context) ([]Product, error)
+	ProductIDs(ctx context.Context, category string) ([]string, error)
+	ProductsByID(ctx context.Context, ids []string) (map[string]Product, error)
 	Create(ctx context.Context, p Product) error
 	Update(ctx context.Context, p Product) error
 }`,
