@@ -16,7 +16,8 @@ import (
 
 // Codec turns values into bytes and back. Unmarshal is given a pointer to a zero value of the type that Marshal was
 // given. Both may be called concurrently, must not keep what they are given, and must not return bytes that change
-// later.
+// later. What one codec has written no other one reads: they are told apart by their types, or, where the same type
+// writes different forms, by a method Name() string.
 type Codec interface {
 	Marshal(v any) ([]byte, error)
 	Unmarshal(data []byte, v any) error
@@ -52,7 +53,7 @@ func kindOf[T any](s *Store) *kind {
 
 func newKind[T any](t reflect.Type, codec Codec) *kind {
 	k := &kind{plain: isPlain(t)}
-	name := fmt.Sprintf("%T", codec)
+	name := codecName(codec)
 	switch {
 	case t == reflect.TypeFor[[]byte]():
 		name, k.encode, k.decode = "raw", encodeBytes, decodeBytes
@@ -73,11 +74,32 @@ func newKind[T any](t reflect.Type, codec Codec) *kind {
 			}
 		}
 	}
+	decode := k.decode
+	k.decode = func(data []byte) (p any, err error) {
+		defer func() {
+			if r := recover(); r != nil {
+				p, err = nil, fmt.Errorf("decoding panicked: %v", r)
+			}
+		}()
+		return decode(data)
+	}
 	sum := sha256.New()
 	_, _ = io.WriteString(sum, name+"\x00") // a hash never fails
 	describe(sum, t, nil)
 	copy(k.id[:], sum.Sum(nil))
 	return k
+}
+
+// codecName tells codecs apart: by the name that one gives itself, else by its type.
+func codecName(c Codec) string {
+	if named, ok := c.(interface{ Name() string }); ok {
+		return "named " + named.Name()
+	}
+	t := reflect.TypeOf(c)
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	return t.PkgPath() + "." + t.String()
 }
 
 //nolint:errcheck // all are *[]byte

@@ -294,3 +294,64 @@ func TestImmutable(t *testing.T) {
 		t.Error("a copy is not one")
 	}
 }
+
+// versioned is one type that writes two forms.
+type versioned struct {
+	upper
+
+	version string
+}
+
+func (v versioned) Name() string { return "versioned/" + v.version }
+
+func TestACodecNamesItself(t *testing.T) {
+	t.Parallel()
+	b := memstore.New(memstore.Config{})
+	one := open(t, b, store.Config{Codec: versioned{version: "1"}})
+	same := store.New(b, store.Config{Codec: &versioned{version: "1"}}) // shares the backend, as the next one does
+	two := store.New(b, store.Config{Codec: versioned{version: "2"}})
+	if err := store.Set(t.Context(), one, "k", store.Options{}, row{ID: 7}); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []struct {
+		s     *store.Store
+		found bool
+	}{{one, true}, {same, true}, {two, false}} {
+		if got, found, err := store.Get[row](t.Context(), want.s, "k"); found != want.found || err != nil {
+			t.Errorf("%+v, %v, %v", got, found, err)
+		}
+	}
+}
+
+// explodes panics when it is told to.
+type explodes struct{ now *atomic.Bool }
+
+func (explodes) Marshal(v any) ([]byte, error) { return json.Marshal(v) }
+
+func (e explodes) Unmarshal(data []byte, v any) error {
+	if e.now.Load() {
+		panic("in Unmarshal")
+	}
+	return json.Unmarshal(data, v)
+}
+
+// A codec that panics on a hit is a value that cannot be read: a miss, and the value is dropped.
+func TestACodecPanicsOnAHit(t *testing.T) {
+	t.Parallel()
+	for name, backend := range backends {
+		explode := new(atomic.Bool)
+		s := open(t, backend(), store.Config{Codec: explodes{explode}})
+		loads := 0
+		for i := range 4 {
+			explode.Store(i == 2)
+			got, err := store.GetOrSet(t.Context(), s, "k", store.Options{}, func(context.Context) (row, error) {
+				explode.Store(false)
+				loads++
+				return row{ID: loads}, nil
+			})
+			if want := 1 + i/2; err != nil || got.ID != want || loads != want {
+				t.Errorf("%s, %d: %v, %v after %d loads", name, i, got, err, loads)
+			}
+		}
+	}
+}
