@@ -20,7 +20,9 @@ type exchange struct {
 	context echo.Context
 	next    echo.HandlerFunc
 	hidden  hidden
-	scratch output.Scratch
+	// personal is set if the policy keeps a page for each user.
+	personal bool
+	scratch  output.Scratch
 	// forwarded is what Scheme was told.
 	forwarded bool
 }
@@ -71,7 +73,17 @@ func (x *exchange) Next(r *http.Request) error {
 	if x.context.Request() != r {
 		x.context.SetRequest(r)
 	}
-	return x.next(x.context)
+	return x.run()
+}
+
+// run runs what is inside, with word of the cache, and of whether the policy keeps a page for each user.
+func (x *exchange) run() error {
+	c := x.context
+	if was := personal(c); was != x.personal {
+		c.Set(personalKey, x.personal)
+		defer c.Set(personalKey, was)
+	}
+	return x.cache.within(c, func() error { return x.next(c) })
 }
 
 // Fill runs the handler on the same context, with everything replaced that is not in the key, and puts it back on
@@ -94,7 +106,7 @@ func (x *exchange) Fill(f *output.Fill) error {
 	if c.Scheme() != scheme {
 		c.SetRequest(f.Decline())
 	}
-	return x.render(f, x.next(c))
+	return x.render(f, x.run())
 }
 
 // render lets Echo's error handler write an error whose status the policy keeps. Any other is returned, as it would be

@@ -32,7 +32,7 @@ func (o OutputConfig) ToMiddleware() (echo.MiddlewareFunc, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &route{skip: o.Cache.skipper(o.Skipper), cache: o.Cache, mount: mount}
+	r := &route{skip: o.Cache.skipper(o.Skipper), cache: o.Cache, mount: mount, personal: mount.PerUser()}
 	// Echo builds the chain anew for every request: nothing happens here but one closure over two words.
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error { return r.serve(c, next) }
@@ -41,9 +41,10 @@ func (o OutputConfig) ToMiddleware() (echo.MiddlewareFunc, error) {
 
 // route is a policy where it is mounted.
 type route struct {
-	skip  middleware.Skipper
-	cache *Cache
-	mount *output.Mount
+	skip     middleware.Skipper
+	cache    *Cache
+	mount    *output.Mount
+	personal bool // the policy keeps a page for each user
 }
 
 // serve hands a request to the mount.
@@ -52,8 +53,17 @@ func (r *route) serve(c echo.Context, next echo.HandlerFunc) error {
 		return next(c)
 	}
 	x := exchanges.Get().(*exchange) //nolint:errcheck // the pool holds nothing else
-	x.cache, x.context, x.next = r.cache, c, next
-	err := r.mount.Serve(c.Response(), c.Request(), x)
+	x.cache, x.context, x.next, x.personal = r.cache, c, next, r.personal
+	w := c.Response()
+	t := tellerOf(w.Writer)
+	var around inside
+	if t != nil {
+		around, t.output = t.output, inside{&x.scratch, r.personal}
+	}
+	err := r.mount.Serve(w, c.Request(), x)
+	if t != nil {
+		t.output = around
+	}
 	x.reset()
 	exchanges.Put(x) // not after a panic: somebody may still hold it
 	if err != nil && errors.Is(err, output.ErrOverload) {

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/echocache/echocache/response"
 )
 
 // answer is what a handler said, complete.
@@ -14,9 +16,11 @@ type answer struct {
 	header   http.Header // as it would go to the client, outer middleware's part included
 	ops      []op        // the handler's part of it
 	body     []byte
-	complete bool  // the body is as long as its Content-Length said
-	err      error // the handler's
-	late     bool  // made when its context had already ended
+	complete bool     // the body is as long as its Content-Length said
+	err      error    // the handler's
+	late     bool     // made when its context had already ended
+	told     bool     // Cache-Control is what downstream is told, by Tell
+	said     []string // the Cache-Control that the handler had set before
 }
 
 // admit decides whether an answer may be stored under a policy: it returns "" and the time to live, or the reason why
@@ -43,13 +47,26 @@ func admit(a *answer, p *Policy) (time.Duration, string) {
 	case find(a.ops, "Trailer") != nil || hasTrailerPrefix(a.ops):
 		return 0, reasonTrailer
 	}
-	if reason := admitControl(a.header["Cache-Control"]); reason != "" {
+	if reason := a.admitControl(p); reason != "" {
 		return 0, reason
 	}
 	if !admitVary(find(a.ops, "Vary"), p) {
 		return 0, reasonVary
 	}
 	return ttl, ""
+}
+
+// admitControl obeys what the handler said, even where downstream is told otherwise. Of what downstream is told, private
+// does not keep a page from being stored that is each user's own anyway.
+func (a *answer) admitControl(p *Policy) string {
+	if reason := admitControl(a.said); reason != "" {
+		return reason
+	}
+	reason := admitControl(a.header["Cache-Control"])
+	if a.told && p.perUser && reason == reasonPrivate {
+		return ""
+	}
+	return reason
 }
 
 // admitControl obeys private and no-store, with or without field names. Splitting at a comma inside a quoted
@@ -81,17 +98,17 @@ func admitVary(lines []string, p *Policy) bool {
 // first bytes are written, which a HEAD or a 304 never does.
 func (a *answer) describe() {
 	if a.status == http.StatusOK && len(a.header["Etag"]) == 0 {
-		a.set("Etag", etagOf(a.body))
+		a.set(opSet, "Etag", response.WeakETag(a.body))
 	}
 	_, typed := a.header["Content-Type"]
 	if !typed && len(a.body) > 0 && len(a.header["Content-Encoding"]) == 0 {
-		a.set("Content-Type", http.DetectContentType(a.body))
+		a.set(opSet, "Content-Type", http.DetectContentType(a.body))
 	}
 }
 
-func (a *answer) set(name, value string) {
+func (a *answer) set(kind opKind, name, value string) {
 	a.ops = slices.DeleteFunc(a.ops, func(o op) bool { return o.name == name })
-	a.ops = append(a.ops, op{opSet, name, []string{value}})
+	a.ops = append(a.ops, op{kind, name, []string{value}})
 }
 
 // stored returns the part of the headers that is kept, with the Date of the fill.

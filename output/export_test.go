@@ -61,9 +61,6 @@ func Replayed(before, after http.Header) http.Header {
 	return h
 }
 
-// MatchesETag is matchesETag.
-var MatchesETag = matchesETag
-
 // Reasons is the list of all reason words.
 var Reasons = reasons
 

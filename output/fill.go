@@ -2,8 +2,6 @@ package output
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"math/rand/v2"
 	"net/http"
@@ -29,6 +27,7 @@ type Fill struct {
 	tags     []string
 	began    time.Time
 	entry    Entry
+	told     told
 	around   bool        // the handler wrote past Writer
 	composed atomic.Bool // the handler asked another cached handler for a part of its page
 
@@ -75,6 +74,7 @@ func (q *request) alone(reason string) error {
 func (q *request) newFill(own *flight.Flight[outcome], limit int64) *Fill {
 	f := &Fill{q: q, flight: own, began: time.Now()}
 	f.recorder = newRecorder(q.w, limit, f.pass)
+	f.recorder.fill = f
 	f.Writer = f.recorder
 	return f
 }
@@ -174,8 +174,8 @@ func (f *Fill) refuse(reason string) {
 		c.dull.remember([]byte(q.key))
 	}
 	f.end(outcome{})
-	if status := c.status.forwarded("uri-miss", reason, ""); status != "" {
-		addStatus(q.w.Header(), []string{status})
+	if f.recorder.member = c.status.forwarded("uri-miss", reason, ""); f.recorder.member != "" {
+		addStatus(q.w.Header(), []string{f.recorder.member}) // also where nobody inside writes a head
 	}
 	f.observe(Event{Reason: reason})
 }
@@ -221,6 +221,7 @@ func (f *Fill) settle(err error) error {
 	if w.sent != nil {
 		a.ops = difference(w.before, w.sent)
 		a.header = w.sent
+		a.said, a.told = f.told.by(w.sent)
 	}
 	ttl, reason := admit(a, &f.q.policy)
 	switch {
@@ -266,6 +267,9 @@ func (f *Fill) record(a *answer, policyTTL time.Duration) (store.Record, *page, 
 		return store.Record{}, nil, reasonTags
 	}
 	a.describe()
+	if a.told {
+		a.set(opCapped, "Cache-Control", a.header.Get("Cache-Control"))
+	}
 	w := &wire{key: q.key, status: a.status, ttl: ttl, made: now.Unix(), ops: a.stored(now), body: a.body}
 	if modified := find(a.ops, "Last-Modified"); len(modified) == 1 {
 		if t, err := http.ParseTime(modified[0]); err == nil && t.Unix() > 0 {
@@ -291,7 +295,7 @@ func (f *Fill) keep(a *answer, p *page, r store.Record) error {
 	c.at("seal")
 	verdict, err := f.store(r)
 	c.at("store")
-	source := c.sources.doubts
+	source, left := c.sources.doubts, r.TTL
 	switch verdict {
 	case store.Stored:
 		c.counters.stored.Add(1)
@@ -299,7 +303,7 @@ func (f *Fill) keep(a *answer, p *page, r store.Record) error {
 		f.end(outcome{outcomeStored, p})
 	case store.Fenced:
 		c.counters.because(reasonFenced)
-		source = c.sources.fenced
+		source, left = c.sources.fenced, 0 // what it shows is known to be old: nobody downstream is to keep it
 		f.end(outcome{kind: outcomeFenced})
 	case store.Refused:
 		c.counters.because(reasonRefused)
@@ -314,7 +318,7 @@ func (f *Fill) keep(a *answer, p *page, r store.Record) error {
 	}
 	f.release()
 	f.observe(Event{Status: a.status, Verdict: verdict.String(), TTL: r.TTL, Bytes: len(a.body), Err: err})
-	return q.answer(p, a.ops, r.TTL, source)
+	return q.answer(p, a.ops, left, source)
 }
 
 // store hands the page to the backend. Without a fence, because the look-up failed, nobody may keep it.
@@ -354,10 +358,4 @@ func (q *request) expand() ([]string, string) {
 		tags = append(tags, tag)
 	}
 	return tags, ""
-}
-
-// etagOf returns a weak entity tag made from the body.
-func etagOf(body []byte) string {
-	sum := sha256.Sum256(body)
-	return `W/"` + hex.EncodeToString(sum[:16]) + `"`
 }

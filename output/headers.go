@@ -19,6 +19,7 @@ const (
 	opSet    opKind = iota // the field has these values
 	opAdd                  // the field has these values besides those it had
 	opDelete               // the field is gone
+	opCapped               // Cache-Control has this one value, shortened to what the page has left
 )
 
 // difference returns what must be done to before to get after, in the order of names (I-5). Replayed on another
@@ -53,7 +54,7 @@ func apply(h http.Header, ops []op) {
 	for i := range ops {
 		o := &ops[i]
 		switch o.kind {
-		case opSet:
+		case opSet, opCapped:
 			h[o.name] = o.values
 		case opAdd:
 			h[o.name] = added(h[o.name], o.values)

@@ -242,7 +242,7 @@ func (s *stage) forget(kind int) func(context.Context, *actor) {
 			if key == "" {
 				return // nobody has asked yet
 			}
-			err = s.cache.Store().Delete(ctx, key)
+			err = s.cache.Store().Backend().Delete(ctx, key)
 		}
 		if err != nil {
 			s.fault("eviction %d: %v", a.id, err)

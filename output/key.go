@@ -23,6 +23,7 @@ type Scratch struct {
 	key      []byte
 	query    []byte
 	segments []segment
+	life     life
 }
 
 // A key is a row of length-prefixed fields, so that no two different rows give the same bytes (I-6):

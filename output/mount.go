@@ -71,6 +71,9 @@ func (c *Cache) Mount(p Policy, d Door) (*Mount, error) {
 // Policy returns the policy, with its defaults filled in.
 func (m *Mount) Policy() Policy { return m.policy }
 
+// PerUser reports whether the policy keeps a page for each user, so that nothing it answers is for a shared cache.
+func (m *Mount) PerUser() bool { return m.policy.perUser }
+
 // Serve answers one request: from the cache, from another request's fill, by a fill of its own, or by letting it
 // pass. w is the framework's response. The error is the handler's, [ErrOverload], or that of a client that left.
 func (m *Mount) Serve(w http.ResponseWriter, r *http.Request, x Exchange) error {
@@ -100,7 +103,10 @@ func (m *Mount) Serve(w http.ResponseWriter, r *http.Request, x Exchange) error 
 	}
 	if p, left := m.peek(s.key); p != nil {
 		m.hit(r, x, p, left, "memory")
-		return m.replay(w, r, t.conditional, p, p.ops, left, m.cache.sources.memory)
+		s.life = life{left, p.capped != nil, true}
+		err := m.replay(w, r, t.conditional, p, p.ops, left, m.cache.sources.memory)
+		s.life = life{}
+		return err
 	}
 	q := &request{
 		Mount: m, w: w, r: r, x: x, traits: t, user: user, key: string(s.key), query: string(s.query),
@@ -156,7 +162,7 @@ func (m *Mount) damaged(key string) {
 }
 
 func (m *Mount) hit(r *http.Request, x Exchange, p *page, left time.Duration, tier string) {
-	m.cache.counters.hit(left)
+	m.cache.counters.hits.Add(left)
 	if _, nobody := m.cache.config.Observer.(NopObserver); nobody {
 		return
 	}
@@ -180,7 +186,11 @@ type request struct {
 
 // answer replays a page to the request that asked for it.
 func (q *request) answer(p *page, ops []op, left time.Duration, s *source) error {
-	return q.replay(q.w, q.r, q.conditional, p, ops, left, s)
+	scratch := q.x.Scratch()
+	scratch.life = life{left, p.capped != nil, true}
+	err := q.replay(q.w, q.r, q.conditional, p, ops, left, s)
+	scratch.life = life{}
+	return err
 }
 
 // outcome is what a flight ends with.

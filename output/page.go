@@ -1,10 +1,12 @@
 package output
 
 import (
-	"net/http"
+	"slices"
 	"strconv"
 	"sync/atomic"
 	"time"
+
+	"github.com/echocache/echocache/response"
 )
 
 // page is an entry ready to be replayed: everything that all its answers share is made once. It is immutable but for
@@ -15,6 +17,7 @@ type page struct {
 	length []string // of Content-Length; nil if the status allows no body
 	// controlled: the handler said how long browsers may keep the answer.
 	controlled bool
+	capped     []string // of a Cache-Control that promises no more than the page itself has left; nil if there is none
 	clock      atomic.Pointer[clock]
 }
 
@@ -24,6 +27,7 @@ type clock struct {
 	source   *source
 	ageValue []string
 	status   []string // of Cache-Status; nil if it is off
+	control  []string // of Cache-Control; nil if it does not change with time
 }
 
 func newPage(w *wire) *page {
@@ -34,14 +38,20 @@ func newPage(w *wire) *page {
 	if bodyAllowed(w.status) {
 		p.length = []string{strconv.Itoa(len(w.body))}
 	}
+	if i := slices.IndexFunc(w.ops, func(o op) bool { return o.kind == opCapped }); i >= 0 {
+		p.capped = w.ops[i].values
+	}
 	p.controlled = touched(w.ops, "Cache-Control") || touched(w.ops, "Expires")
 	return p
 }
 
 // size returns what the page occupies besides the entry it borrows from, in bytes.
 func (p *page) size() int {
-	const fixed, clocks = 256, 160 // the structs with their strings
+	const fixed, clocks = 288, 192 // the structs with their strings
 	size := fixed + clocks
+	if p.capped != nil {
+		size += 16 + len(p.capped[0])
+	}
 	for i := range p.ops {
 		size += 48 + 16*len(p.ops[i].values)
 	}
@@ -61,15 +71,22 @@ func (p *page) at(left time.Duration, s *source) *clock {
 	if status := s.render(ttl); status != "" {
 		c.status = []string{status}
 	}
+	if p.capped != nil {
+		c.control = p.capped
+		// A cache downstream subtracts Age as well, which must be told (RFC 9111, section 5.1). So a copy there lives
+		// shorter than the page, never longer.
+		if told := response.Cap(p.capped[0], left); told != p.capped[0] {
+			c.control = []string{told}
+		}
+	}
 	p.clock.Store(c)
 	return c
 }
 
-// modifiedSince reports whether the page is newer than an If-Modified-Since field says (RFC 9110, section 13.1.3).
-func (p *page) modifiedSince(field string) bool {
+// lastModified returns the page's Last-Modified, or the zero time.
+func (p *page) lastModified() time.Time {
 	if p.modified == 0 {
-		return true
+		return time.Time{}
 	}
-	since, err := http.ParseTime(field)
-	return err != nil || p.modified > since.Unix()
+	return time.Unix(p.modified, 0)
 }

@@ -16,6 +16,7 @@ import (
 //
 // Like any ResponseWriter it is for one goroutine at a time.
 type recorder struct {
+	fill    *Fill               // nil in a test
 	outer   http.ResponseWriter // the client's
 	before  http.Header         // outer's headers when the fill began
 	header  http.Header         // what the handler works on
@@ -26,6 +27,8 @@ type recorder struct {
 	through bool
 	// onThrough is called once, just before the first byte goes through, with the reason.
 	onThrough func(reason string)
+	// member is what the cache has to say in Cache-Status, after whatever the handler says there; "" = nothing.
+	member string
 }
 
 func newRecorder(outer http.ResponseWriter, limit int64, onThrough func(string)) *recorder {
@@ -102,7 +105,12 @@ func (w *recorder) letThrough(reason string) {
 
 // open writes the head, and the body as far as it was held back, to the client.
 func (w *recorder) open() {
-	apply(w.outer.Header(), difference(w.before, w.sent))
+	h := w.outer.Header()
+	apply(h, difference(w.before, w.sent))
+	if w.member != "" {
+		// The list goes from the origin to the client (RFC 9211, section 2): what the handler passes on comes first.
+		h["Cache-Status"] = slices.Concat(w.sent["Cache-Status"], []string{w.member})
+	}
 	w.outer.WriteHeader(w.status)
 	if len(w.body) > 0 {
 		_, _ = w.outer.Write(w.body) // an error shows again at the handler's next write

@@ -180,3 +180,28 @@ func TestAStreamBelongsToItsClient(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// What a handler passes on of another cache stands before what this one says, whether the answer is stored or not.
+func TestCacheStatusOfTheOrigin(t *testing.T) {
+	t.Parallel()
+	cache := newCache(t, output.Config{Name: "shop"})
+	for name, row := range map[string]struct {
+		set  func(h http.Header)
+		want string
+	}{
+		"stored":     {func(http.Header) {}, "upstream; hit|shop; fwd=uri-miss; stored"},
+		"set-cookie": {func(h http.Header) { h.Set("Set-Cookie", "a=b") }, "upstream; hit|shop; fwd=uri-miss; detail=set-cookie"},
+	} {
+		h := cache.Handler(output.For(time.Minute), http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Cache-Status", "upstream; hit")
+			row.set(w.Header())
+			_, _ = io.WriteString(w, "page")
+		}))
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/"+name, http.NoBody))
+		got, _, _ := strings.Cut(strings.Join(w.Header()["Cache-Status"], "|"), "; ttl=")
+		if got != row.want {
+			t.Errorf("%s: %s, want %s", name, got, row.want)
+		}
+	}
+}

@@ -3,8 +3,9 @@ package output
 import (
 	"net/http"
 	"slices"
-	"strings"
 	"time"
+
+	"github.com/echocache/echocache/response"
 )
 
 // replay answers a request with a stored page. ops are the header differences to replay: the page's own, or all that
@@ -14,7 +15,7 @@ func (m *Mount) replay(
 ) error {
 	h := w.Header()
 	alone := len(h) == 0 && !s.own // nobody else has set anything: nothing needs to be looked up
-	unchanged := conditional && p.status == http.StatusOK && notModified(r.Header, p)
+	unchanged := conditional && response.NotModified(r, p.status, p.etag, p.lastModified())
 	if unchanged {
 		applyUnchanged(h, ops)
 	} else {
@@ -24,6 +25,9 @@ func (m *Mount) replay(
 		h["Cache-Control"] = m.control
 	}
 	c := p.at(left, s)
+	if c.control != nil {
+		h["Cache-Control"] = c.control
+	}
 	if !s.own {
 		h["Age"] = c.ageValue
 	}
@@ -58,57 +62,11 @@ func addStatus(h http.Header, value []string) {
 	h["Cache-Status"] = value
 }
 
-// notModified judges a conditional request against a stored 200 (RFC 9110, section 13.2.2): If-None-Match with the
-// weak comparison, and If-Modified-Since only without it.
-func notModified(h http.Header, p *page) bool {
-	if none := h["If-None-Match"]; len(none) > 0 {
-		return matchesETag(none, p.etag)
-	}
-	if since := h["If-Modified-Since"]; len(since) > 0 {
-		return !p.modifiedSince(since[0])
-	}
-	return false
-}
-
-// matchesETag reports whether one of the entity tags in the lines of an If-None-Match field is, weakly compared, etag
-// (RFC 9110, sections 8.8.3.2 and 13.1.2). A line with anything but entity tags in it matches nothing from there on.
-func matchesETag(lines []string, etag string) bool {
-	if len(lines) == 1 && strings.Trim(lines[0], " \t") == "*" {
-		return true
-	}
-	if etag == "" {
-		return false
-	}
-	opaque := strings.TrimPrefix(etag, "W/")
-	for _, line := range lines {
-		for {
-			line = strings.TrimLeft(line, " \t,")
-			line = strings.TrimPrefix(line, "W/")
-			if line == "" || line[0] != '"' {
-				break
-			}
-			end := strings.IndexByte(line[1:], '"')
-			if end < 0 {
-				break
-			}
-			if line[:end+2] == opaque {
-				return true
-			}
-			if line = strings.TrimLeft(line[end+2:], " \t"); line != "" && line[0] != ',' {
-				break
-			}
-		}
-	}
-	return false
-}
-
 // applyUnchanged replays the fields that a 304 carries: all but those that describe the body it does not have
 // (RFC 9110, section 15.4.5).
 func applyUnchanged(h http.Header, ops []op) {
 	for i := range ops {
-		switch ops[i].name {
-		case "Content-Type", "Content-Length", "Content-Encoding", "Content-Language", "Content-Range":
-		default:
+		if !response.DescribesBody(ops[i].name) {
 			apply(h, ops[i:i+1])
 		}
 	}

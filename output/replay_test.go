@@ -185,22 +185,3 @@ func TestCacheStatus(t *testing.T) {
 		}
 	}
 }
-
-// FuzzIfNoneMatch: a tag is found wherever a list of tags has it, and in nothing else.
-func FuzzIfNoneMatch(f *testing.F) {
-	f.Add(`W/"a", "b"`, `"b"`)
-	f.Add(`"`, `"`)
-	f.Add(`*`, ``)
-	f.Add(`"a""b"`, `"b"`)
-	f.Fuzz(func(t *testing.T, line, etag string) {
-		got := output.MatchesETag([]string{line}, etag)
-		opaque := strings.TrimPrefix(etag, "W/")
-		if star := strings.Trim(line, " \t") == "*"; got && !star && (etag == "" || !strings.Contains(line, opaque)) {
-			t.Errorf("%q is found in %q", etag, line)
-		}
-		valid := len(opaque) >= 2 && opaque[0] == '"' && strings.IndexByte(opaque[1:], '"') == len(opaque)-2
-		if valid && !output.MatchesETag([]string{`"x", ` + etag, line}, etag) {
-			t.Errorf("%q is not found in a list that has it", etag)
-		}
-	})
-}

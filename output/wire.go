@@ -19,7 +19,8 @@ import (
 //	ttl          nanoseconds from the moment of the store
 //	made         seconds since 1970, when the fill ended
 //	modified     seconds since 1970 of Last-Modified, 0 = none
-//	fields       count, then for each: kind (1 byte), name (text), values (count, then texts)
+//	fields       count, then for each: kind (1 byte), name (text), values (count, then texts);
+//	             one of kind opCapped is Cache-Control and has one value
 //	body length
 //	body         the rest, exactly
 //
@@ -141,7 +142,7 @@ func (r *reader) text() string {
 }
 
 func (r *reader) kind() opKind {
-	if len(r.rest) == 0 || r.rest[0] > byte(opDelete) {
+	if len(r.rest) == 0 || r.rest[0] > byte(opCapped) {
 		r.fail()
 		return 0
 	}
@@ -164,7 +165,7 @@ func (r *reader) ops() []op {
 	for range n {
 		o := op{kind: r.kind(), name: r.text()}
 		count := r.number(maxFields)
-		if r.failed || count > uint64(len(r.rest)) {
+		if r.failed || count > uint64(len(r.rest)) || o.kind == opCapped && (o.name != "Cache-Control" || count != 1) {
 			r.fail()
 			return nil
 		}
