@@ -21,9 +21,18 @@ type row struct {
 
 // backends are the two ways to find something: in this process without a trip, and by a trip.
 var backends = map[string]func() store.Backend{
-	"memory":  func() store.Backend { return memstore.New(memstore.Config{}) },
-	"by trip": func() store.Backend { return struct{ store.Backend }{memstore.New(memstore.Config{})} },
+	"memory": func() store.Backend { return memstore.New(memstore.Config{}) },
+	"by trip": func() store.Backend {
+		m := memstore.New(memstore.Config{})
+		return struct {
+			store.Backend
+			store.Replacer
+		}{m, m}
+	},
 }
+
+// inSteps is a backend that cannot evict and keep in one step.
+func inSteps() store.Backend { return struct{ store.Backend }{memstore.New(memstore.Config{})} }
 
 // inBubbles runs f in a bubble for each of backends.
 func inBubbles(t *testing.T, f func(t *testing.T, s *store.Store)) {

@@ -6,40 +6,20 @@ import (
 	"fmt"
 )
 
-// Set keeps v under key, and beats loads of it that are under way. v must be what the source says now: an eviction that
-// came before the call is not noticed, so what takes time to compute belongs into [GetOrSet]. It returns an error if the
-// key, an option or the value cannot be kept, or if the backend does not confirm that what was there is forgotten. That
-// it has not kept the value, for want of room, is not one.
+// Set keeps v under key, and beats loads of it that are under way. It begins with a look-up: what others evict or write
+// after that beats it, and then nothing is kept, but what they evicted between the moment at which v was read from its
+// source and the look-up is not noticed. So what is read belongs into [GetOrSet], and what is written into
+// [WriteThrough]; Set is for values that nobody else changes. A backend that is no [Replacer] only forgets.
+//
+// It returns an error if the key, an option or the value cannot be kept, or if the backend does not confirm that what was
+// there is forgotten. That it has not kept the value is not one.
 func Set[T any](ctx context.Context, s *Store, key string, o Options, v T) error {
 	w, err := prepare(s, key, o, &v)
 	if err != nil {
 		return err
 	}
-	_, atOnce := As[Replacer](s.backend)
-	for range maxRounds {
-		if !atOnce {
-			if _, err := w.replace(ctx); err != nil {
-				return err
-			}
-		}
-		w.record.Fence = s.fenceOf(ctx, w.full)
-		verdict := Refused
-		switch {
-		case atOnce:
-			verdict, err = w.replace(ctx)
-		case w.kept:
-			verdict, err = s.backend.Store(ctx, w.full, w.record)
-			if err != nil {
-				s.config.Logger.Warn("value not kept", "verdict", verdict.String(), "error", err)
-			}
-			err = nil
-		}
-		// Of two at once the later one wins: who was fenced by the other tries again.
-		if verdict != Fenced || err != nil {
-			return err
-		}
-	}
-	return nil
+	w.record.Fence = s.fenceOf(ctx, w.full)
+	return w.replace(ctx)
 }
 
 // WriteThrough calls write with v, and then keeps v under key and evicts the tags of the Options, loads under way
@@ -60,8 +40,7 @@ func WriteThrough[T any](
 		return err
 	}
 	// It is written: the client cannot cancel what has to follow.
-	_, err = w.replace(context.WithoutCancel(ctx), o.Tags...)
-	return err
+	return w.replace(context.WithoutCancel(ctx), o.Tags...)
 }
 
 // writing is a value on its way to the backend.
@@ -103,7 +82,7 @@ func (s *Store) fenceOf(ctx context.Context, full string) Fence {
 
 // replace evicts tags and key, and keeps the record in place of what is there. A backend that cannot do that in one step
 // only evicts: between two steps somebody else could write.
-func (w *writing) replace(ctx context.Context, tags ...string) (Verdict, error) {
+func (w *writing) replace(ctx context.Context, tags ...string) error {
 	w.throttled.remove(w.full)
 	r := w.record
 	if !w.kept {
@@ -112,7 +91,7 @@ func (w *writing) replace(ctx context.Context, tags ...string) (Verdict, error) 
 	if b, ok := As[Replacer](w.backend); ok {
 		verdict, err := b.Replace(ctx, w.full, r, tags...)
 		if err == nil {
-			return verdict, nil
+			return nil
 		}
 		w.config.Logger.Warn("value not replaced, evicted instead", "verdict", verdict.String(), "error", err)
 	}
@@ -121,7 +100,7 @@ func (w *writing) replace(ctx context.Context, tags ...string) (Verdict, error) 
 		err = errors.Join(err, w.backend.Evict(ctx, tags...))
 	}
 	if err != nil {
-		return Unknown, fmt.Errorf("store: evict what was written: %w", err)
+		return fmt.Errorf("store: evict what was written: %w", err)
 	}
-	return Refused, nil
+	return nil
 }
