@@ -99,7 +99,7 @@ var sourceMutants = map[string]sourceMutant{
 		"c.loading.Add(1)", "if !MUTANT {\n\t\tc.loading.Add(1)\n\t}",
 	}},
 	"Set does not beat loads": {"set.go", []string{
-		"\t\t\tverdict, err = w.replace(ctx)\n", "\t\t\tif MUTANT && w.kept {\n\t\t\t\tverdict, err = s.backend.Store(ctx, w.full, w.record)\n\t\t\t\tbreak\n\t\t\t}\n\t\t\tverdict, err = w.replace(ctx)\n",
+		"\treturn w.replace(ctx)\n", "\tif MUTANT && w.kept {\n\t\t_, err = s.backend.Store(ctx, w.full, w.record)\n\t\treturn err\n\t}\n\treturn w.replace(ctx)\n",
 	}},
 	"WriteThrough takes its fence after the write": {"set.go", []string{
 		"\t// It is written:", "\tif MUTANT {\n\t\tw.record.Fence = s.fenceOf(ctx, w.full)\n\t}\n\t// It is written:",
@@ -111,10 +111,10 @@ var sourceMutants = map[string]sourceMutant{
 		"\t// It is written:", "\tif MUTANT {\n\t\t_, err = s.backend.Store(ctx, w.full, w.record)\n\t\treturn err\n\t}\n\t// It is written:",
 	}},
 	"what cannot be kept is not evicted either": {"set.go", []string{
-		"\tif !w.kept {\n", "\tif !w.kept && MUTANT {\n\t\treturn Refused, nil\n\t}\n\tif !w.kept {\n",
+		"\tif !w.kept {\n", "\tif !w.kept && MUTANT {\n\t\treturn nil\n\t}\n\tif !w.kept {\n",
 	}},
 	"a write in two steps keeps what it wrote": {"set.go", []string{
-		"\tif err != nil {\n\t\treturn Unknown, fmt.Errorf(\"store: evict what", "\tif MUTANT && w.kept {\n\t\tr.Fence = w.fenceOf(ctx, w.full)\n\t\t_, _ = w.backend.Store(ctx, w.full, r)\n\t}\n\tif err != nil {\n\t\treturn Unknown, fmt.Errorf(\"store: evict what",
+		"\tif err != nil {\n\t\treturn fmt.Errorf(\"store: evict what", "\tif MUTANT && w.kept {\n\t\tr.Fence = w.fenceOf(ctx, w.full)\n\t\t_, _ = w.backend.Store(ctx, w.full, r)\n\t}\n\tif err != nil {\n\t\treturn fmt.Errorf(\"store: evict what",
 	}},
 	"Delete forgets one key": {"store.go", []string{
 		"s.backend.Delete(ctx, full...)", "s.backend.Delete(ctx, full[:map[bool]int{true: 1, false: len(full)}[MUTANT]]...)",

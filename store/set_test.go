@@ -121,7 +121,9 @@ func TestI1_AnEvictionBeatsASet(t *testing.T) {
 	t.Parallel()
 	for name, forget := range map[string]func(ctx context.Context, s *store.Store) error{
 		"Evict": func(ctx context.Context, s *store.Store) error { return s.Evict(ctx, "tag") },
-		"Set":   func(ctx context.Context, s *store.Store) error { return store.Set(ctx, s, "k", store.For(time.Hour), 2) },
+		"Set": func(ctx context.Context, s *store.Store) error {
+			return store.Set(ctx, s, "k", store.For(time.Hour), 2)
+		},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			s := open(t, unhurried{memstore.New(memstore.Config{})}, store.Config{})
