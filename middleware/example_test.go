@@ -1,6 +1,7 @@
 package middleware_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -11,6 +12,7 @@ import (
 
 	echocache "github.com/echocache/echocache/middleware"
 	"github.com/echocache/echocache/output"
+	"github.com/echocache/echocache/store"
 )
 
 // say sends a request and prints the answer.
@@ -102,4 +104,39 @@ func ExampleCache_Attach() {
 	// GET /products/7 → 200 by Kestrel
 	// PUT /brands/kestrel → 204
 	// GET /products/7 → 200 by Kestrel & Sons
+}
+
+// The object and the page carry the same tag: one write forgets both.
+func ExampleGetOrSet() {
+	cache := echocache.Must(echocache.New(echocache.Config{}))
+	defer cache.Close()
+	e := echo.New()
+	price := 5
+	e.GET("/products/:id", func(c echo.Context) error {
+		id := c.Param("id")
+		p, err := echocache.GetOrSet(c, store.Key("price", id), store.For(time.Hour, "product:"+id),
+			func(context.Context) (int, error) {
+				fmt.Println("asks the database")
+				return price, nil
+			})
+		if err != nil {
+			return err
+		}
+		return c.String(http.StatusOK, fmt.Sprint(p))
+	}, cache.Output(output.For(time.Minute).Tag("product:{id}")))
+	e.PUT("/products/:id", func(c echo.Context) error {
+		price++
+		return c.NoContent(http.StatusNoContent)
+	}, cache.Evict("product:{id}"))
+	say(e, http.MethodGet, "/products/7")
+	say(e, http.MethodGet, "/products/7?as=text") // another page, the same value
+	say(e, http.MethodPut, "/products/7")
+	say(e, http.MethodGet, "/products/7")
+	// Output:
+	// asks the database
+	// GET /products/7 → 200 5
+	// GET /products/7?as=text → 200 5
+	// PUT /products/7 → 204
+	// asks the database
+	// GET /products/7 → 200 6
 }
