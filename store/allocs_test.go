@@ -32,7 +32,7 @@ func allocations[T any](t *testing.T, o store.Options, v T) float64 {
 	t.Helper()
 	s := store.New(memstore.New(memstore.Config{}), store.Config{})
 	defer s.Close()
-	load := func(context.Context) (T, error) { return v, nil }
+	load := func(context.Context) (T, error) { return v, nil } //nolint:unparam // a load
 	get := func() {
 		if _, err := store.GetOrSet(t.Context(), s, "k", o, load); err != nil {
 			t.Error(err)
