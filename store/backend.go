@@ -122,6 +122,29 @@ type Replacer interface {
 	Replace(ctx context.Context, key string, r Record, tags ...string) (Verdict, error)
 }
 
+// Feed is the optional ability of a shared backend to let a process keep records in its own memory and answer from there
+// without a trip, for as long as it is told in time what others evict. See package tiered.
+//
+// The backend consists of parts with a clock each, known by their numbers from 0 on.
+type Feed interface {
+	// Place returns the part in which the record under key lies, and the names by which news speaks of it: that of
+	// its key and those of its tags.
+	Place(key string, tags []string) (part int, names []string)
+	// Poll returns for each part what was evicted since the fences of an earlier answer, or of no answer, if seen is
+	// nil. The evictions of that answer must have been carried out before. With a holder the backend remembers who
+	// asked and what it has seen: from then on, evictions wait until the holder has polled again, or for lease.
+	Poll(ctx context.Context, holder string, lease time.Duration, seen []Fence) ([]News, error)
+	// Hints calls f when a poll would bring something, until ctx ends. It may do so too often, too late, or never.
+	Hints(ctx context.Context, f func())
+}
+
+// News is what was evicted in one part of a backend.
+type News struct {
+	Fence Fence    // the part's clock, as of the poll; for a fill that begins afterwards
+	Lost  bool     // what came before cannot be told: everything of this part is to be forgotten
+	Names []string // of evicted keys and tags; see [Feed]
+}
+
 // As finds an optional ability T of b, or of a backend that b wraps: the first in the chain of Unwrap() Backend that
 // implements it.
 func As[T any](b Backend) (T, bool) {

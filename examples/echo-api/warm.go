@@ -41,6 +41,6 @@ func (s *shop) warm(ctx context.Context, host string) error {
 			}
 		},
 	})
-	s.logger.Info(report.String())
+	s.logger.Info("the cache is warm", "report", report.String())
 	return err
 }

@@ -10,8 +10,8 @@ import (
 type item struct {
 	// What a hit reads and writes stands first, on one cache line.
 	due     int64         // when it expires, on the store's clock
-	window  int64         // for how long it is kept without being looked up; 0 = until due
-	idle    atomic.Int64  // when that is over
+	window  int64         // for how long it is kept without being looked up; 0 = however long
+	idle    atomic.Int64  // when it is gone before it is due; 0 = never
 	seen    atomic.Uint64 // the tick up to which it is known to be fresh; see fences
 	view    atomic.Pointer[any]
 	visited atomic.Bool // looked up since the hand of SIEVE passed; readers set it, the hand clears it
@@ -29,7 +29,11 @@ type item struct {
 
 // expired reports whether it must not be given out any more.
 func (it *item) expired(now int64) bool {
-	return it.due <= now || it.window > 0 && it.idle.Load() <= now
+	if it.due <= now {
+		return true
+	}
+	idle := it.idle.Load()
+	return idle != 0 && idle <= now
 }
 
 // touch begins its window anew. It writes only where that makes a difference: a popular item is read by all processors
@@ -42,18 +46,24 @@ func (it *item) touch(now int64) {
 
 // newItem returns an item that is in no shard yet.
 func (s *Store) newItem(key string, r store.Record) *item {
-	own := s.keySum(key)
-	it := &item{
-		due: s.deadline(r.TTL), sums: make([]uint64, 1, 1+len(r.Tags)), record: r, key: key,
-		home: s.shard(own), cost: weigh(key, &r),
-	}
-	it.sums[0] = own
+	it := s.newItemNamed(key, r, r.Tags)
 	if r.Sliding > 0 {
 		it.window = int64(r.Sliding)
 		it.idle.Store(s.deadline(r.Sliding))
 	}
-	for _, tag := range r.Tags {
-		it.sums = append(it.sums, s.fences.sum(tag))
+	return it
+}
+
+// newItemNamed returns an item that is evicted by names.
+func (s *Store) newItemNamed(key string, r store.Record, names []string) *item {
+	own := s.keySum(key)
+	it := &item{
+		due: s.deadline(r.TTL), sums: make([]uint64, 1, 1+len(names)), record: r, key: key,
+		home: s.shard(own), cost: weigh(key, &r) + 8*int64(len(names)-len(r.Tags)),
+	}
+	it.sums[0] = own
+	for _, name := range names {
+		it.sums = append(it.sums, s.fences.sum(name))
 	}
 	return it
 }

@@ -124,31 +124,53 @@ func (s *Store) find(key string) (*item, time.Duration) {
 //     store is closed or badly configured;
 //   - [store.Stored] otherwise. Other records may be dropped for it.
 func (s *Store) Store(_ context.Context, key string, r store.Record) (store.Verdict, error) {
-	it, err := s.accept(key, r)
-	if err != nil {
+	if err := s.accept(r); err != nil {
+		return store.Refused, err
+	}
+	return s.put(s.newItem(key, r))
+}
+
+// StoreCopy keeps a copy of another backend's record, for memory in front of that: Store, but that the record is evicted by
+// names in place of its tags, and gone after first if that is positive and sooner than its TTL.
+func (s *Store) StoreCopy(key string, r store.Record, names []string, first time.Duration) (store.Verdict, error) {
+	if err := s.accept(r); err != nil {
+		return store.Refused, err
+	}
+	it := s.newItemNamed(key, r, names)
+	if first > 0 {
+		it.idle.Store(s.deadline(first))
+	}
+	return s.put(it)
+}
+
+func (s *Store) put(it *item) (store.Verdict, error) {
+	if err := s.fits(it); err != nil {
 		return store.Refused, err
 	}
 	return s.keep(it, it.home.put(it))
 }
 
-// accept returns an item for a record that may be kept if it is not fenced.
-func (s *Store) accept(key string, r store.Record) (*item, error) {
+// accept reports why a record may not be kept, whatever else is there.
+func (s *Store) accept(r store.Record) error {
 	switch {
 	case s.off.Load():
-		return nil, s.refusal()
+		return s.refusal()
 	case r.Fence.Epoch == [16]byte{}:
-		return nil, errNoFence
+		return errNoFence
 	case r.TTL <= 0:
-		return nil, fmt.Errorf("memstore: TTL is %v: it must be positive", r.TTL)
+		return fmt.Errorf("memstore: TTL is %v: it must be positive", r.TTL)
 	case r.Sliding < 0:
-		return nil, fmt.Errorf("memstore: Sliding is %v: it must not be negative", r.Sliding)
+		return fmt.Errorf("memstore: Sliding is %v: it must not be negative", r.Sliding)
 	}
-	it := s.newItem(key, r)
+	return nil
+}
+
+func (s *Store) fits(it *item) error {
 	if it.cost > s.budget {
-		return nil, fmt.Errorf("memstore: the record weighs %d bytes, all records together may weigh %d: raise MaxBytes",
+		return fmt.Errorf("memstore: the record weighs %d bytes, all records together may weigh %d: raise MaxBytes",
 			it.cost, s.budget)
 	}
-	return it, nil
+	return nil
 }
 
 // keep finishes what put has begun.
@@ -168,9 +190,14 @@ func (s *Store) keep(it *item, v store.Verdict) (store.Verdict, error) {
 // included, and r is kept instead unless somebody else has evicted since its fence. Verdicts are those of Store. The
 // evictions never fail, so the error is nil but for a store that is closed or badly configured.
 func (s *Store) Replace(_ context.Context, key string, r store.Record, tags ...string) (store.Verdict, error) {
-	it, err := s.accept(key, r)
+	err := s.accept(r)
 	if s.off.Load() {
 		return store.Refused, err
+	}
+	var it *item
+	if err == nil {
+		it = s.newItem(key, r)
+		err = s.fits(it)
 	}
 	sums := make([]uint64, 1, 1+len(tags))
 	sums[0] = s.keySum(key)
@@ -181,7 +208,7 @@ func (s *Store) Replace(_ context.Context, key string, r store.Record, tags ...s
 	if err != nil {
 		s.note(s.fences.evict(sums))
 		s.find(key)
-		return store.Refused, nil
+		return store.Refused, nil //nolint:nilerr // what it evicts, it has evicted
 	}
 	verdict, dropped := it.home.replace(it, sums)
 	s.note(dropped)
