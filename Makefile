@@ -51,7 +51,7 @@ exact: ## Run what counts allocations and heap bytes, which the race detector wo
 # Each mutant is a build of its own, so the everyday run goes without.
 .PHONY: mutants
 mutants: ## Break the source in one way at a time, and want the tests to notice
-	@GOWORK=off MUTANTS=1 go test -count=1 -timeout=20m -run='MutantsOfTheSource' ./output ./store
+	@GOWORK=off MUTANTS=1 go test -count=1 -timeout=20m -run='MutantsOfTheSource' ./output ./store ./breaker
 
 .PHONY: lint
 lint: ## Lint every module (needs `make tools` once)
