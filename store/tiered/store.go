@@ -181,8 +181,7 @@ func (s *Store) Delete(ctx context.Context, keys ...string) error {
 		_, own := s.feed.Place(key, nil)
 		names = append(names, own...)
 	}
-	s.forget(ctx, names)
-	defer s.evicted.Add(1)
+	defer s.forgetAround(ctx, names)()
 	return s.remote.Delete(ctx, keys...)
 }
 
@@ -191,8 +190,7 @@ func (s *Store) Evict(ctx context.Context, tags ...string) error {
 	if s.fault != nil {
 		return s.fault
 	}
-	s.forget(ctx, s.names(tags))
-	defer s.evicted.Add(1)
+	defer s.forgetAround(ctx, s.names(tags))()
 	return s.remote.Evict(ctx, tags...)
 }
 
@@ -205,6 +203,16 @@ func (s *Store) names(tags []string) []string {
 	return names[1:] // without that of the key
 }
 
+// forgetAround evicts names from memory, and once more when the remote has answered: what was looked up there before it
+// evicted may have come into memory meanwhile, and this process is not to wait for the news of its own evictions.
+func (s *Store) forgetAround(ctx context.Context, names []string) (after func()) {
+	s.forget(ctx, names)
+	return func() {
+		s.forget(ctx, names)
+		s.evicted.Add(1)
+	}
+}
+
 // forget evicts names from memory. It honours here what the remote has yet to confirm.
 func (s *Store) forget(ctx context.Context, names []string) { _ = s.local.Evict(ctx, names...) } // never fails
 
@@ -214,8 +222,7 @@ func (s *Store) Replace(ctx context.Context, key string, r store.Record, tags ..
 		return store.Refused, s.fault
 	}
 	_, own := s.feed.Place(key, nil)
-	s.forget(ctx, append(own, s.names(tags)...))
-	defer s.evicted.Add(1)
+	defer s.forgetAround(ctx, append(own, s.names(tags)...))()
 	b, ok := store.As[store.Replacer](s.remote)
 	if !ok {
 		err := s.remote.Delete(ctx, key)
@@ -224,12 +231,8 @@ func (s *Store) Replace(ctx context.Context, key string, r store.Record, tags ..
 		}
 		return store.Refused, err
 	}
-	near, _ := s.local.Lookup(ctx, key) // after what it evicts, and before the remote is asked
-	verdict, err := b.Replace(ctx, key, r, tags...)
-	if verdict == store.Stored && err == nil {
-		s.keep(key, &r, r.TTL, near[0].Fence)
-	}
-	return verdict, err
+	// It does not come into memory here: the next look-up brings it, with a fence from before that.
+	return b.Replace(ctx, key, r, tags...)
 }
 
 // Check returns the first configuration error, of the tiers or of this store.

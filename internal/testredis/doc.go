@@ -1,0 +1,11 @@
+// Package testredis runs a real redis-server, or valkey-server, for a test, and can stop, pause and restart it.
+//
+//	server := testredis.Start(t)
+//	rdb := redis.NewUniversalClient(redisstore.Options(server.Addr()))
+//
+// The server is found on PATH, listens on a free port of the loopback interface, keeps nothing on disk unless it is
+// asked to, may use 256 MiB, and ends with the test. Where there is none the test is skipped; with REQUIRE_REDIS=1 in
+// the environment it fails instead.
+//
+// The package knows no client: it speaks the few words of the protocol that it needs itself.
+package testredis

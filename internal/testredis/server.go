@@ -1,0 +1,219 @@
+package testredis
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+const (
+	startWait = 10 * time.Second // for a server to answer
+	stopWait  = 5 * time.Second  // for a server to end when asked to
+	attempts  = 5                // a port that was free may be taken by the time the server wants it
+	maxMemory = "256mb"
+)
+
+// Server is a running redis-server of its own for one test. Methods may be called concurrently, but for those that
+// stop and start it: one at a time.
+type Server struct {
+	t       testing.TB
+	binary  string
+	dir     string
+	port    int
+	options []string
+
+	mu      sync.Mutex
+	process *exec.Cmd     // nil when it does not run
+	ended   chan struct{} // closed when process has
+	log     *lockedBuffer
+}
+
+// Start runs a server until the end of the test. options are given to it as they would stand on its command line
+// ("--save", "60 1"), after our own, which they overrule. Without a server on PATH the test is skipped.
+func Start(tb testing.TB, options ...string) *Server {
+	tb.Helper()
+	s := &Server{t: tb, binary: find(tb), dir: tb.TempDir(), options: options}
+	tb.Cleanup(s.Stop)
+	for attempt := range attempts {
+		s.port = freePort(tb)
+		err := s.start()
+		if err == nil {
+			return s
+		}
+		if attempt == attempts-1 {
+			tb.Fatalf("testredis: %v", err)
+		}
+	}
+	return s
+}
+
+// find returns the server's binary.
+func find(tb testing.TB) string {
+	tb.Helper()
+	for _, name := range []string{"redis-server", "valkey-server"} {
+		if path, err := exec.LookPath(name); err == nil {
+			return path
+		}
+	}
+	const missing = "NO redis-server OR valkey-server ON PATH: install one, version 7 or later (Debian, Ubuntu: " +
+		"apt-get install redis-server; macOS: brew install redis)"
+	if os.Getenv("REQUIRE_REDIS") == "1" {
+		tb.Fatal(missing)
+	}
+	tb.Skip(missing)
+	return ""
+}
+
+// Ports are taken at random from below those that the system gives to whoever asks for any, so that a server that is
+// stopped finds its own again.
+const (
+	firstPort = 12000
+	lastPort  = 30000 // a cluster's bus is 10,000 above
+)
+
+// freePort returns a port on which nobody listens now.
+func freePort(tb testing.TB) int {
+	tb.Helper()
+	var config net.ListenConfig
+	for range 100 {
+		port := firstPort + rand.IntN(lastPort-firstPort)
+		l, err := config.Listen(tb.Context(), "tcp", address(port))
+		if err == nil {
+			_ = l.Close()
+			return port
+		}
+	}
+	tb.Fatalf("testredis: found no free port from %d to %d", firstPort, lastPort)
+	return 0
+}
+
+func address(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
+
+// Addr returns the server's host and port.
+func (s *Server) Addr() string { return address(s.port) }
+
+// Dir returns the server's working directory, where its files are.
+func (s *Server) Dir() string { return s.dir }
+
+// File returns the path of a file in the server's working directory, "dump.rdb" for one.
+func (s *Server) File(name string) string { return filepath.Join(s.dir, name) }
+
+// start runs the server and waits until it answers.
+func (s *Server) start() error {
+	args := append([]string{
+		"--port", strconv.Itoa(s.port), "--bind", "127.0.0.1", "--dir", s.dir, "--save", "", "--appendonly", "no",
+		"--maxmemory", maxMemory, "--maxmemory-policy", "noeviction", "--daemonize", "no", "--loglevel", "warning",
+	}, s.options...)
+	// Not CommandContext: the test's context ends before its cleanups, and the server has to outlive those of clients.
+	process := exec.Command(s.binary, args...) //nolint:noctx // see above; Stop ends it
+	output := &lockedBuffer{}
+	process.Stdout, process.Stderr = output, output
+	process.SysProcAttr = orphanEnds()
+	if err := process.Start(); err != nil {
+		return fmt.Errorf("start %s: %w", s.binary, err)
+	}
+	ended := make(chan struct{})
+	go func() {
+		_ = process.Wait() // that it was killed is no news
+		close(ended)
+	}()
+	s.mu.Lock()
+	s.process, s.ended, s.log = process, ended, output
+	s.mu.Unlock()
+	for deadline := time.Now().Add(startWait); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		select {
+		case <-ended:
+			return fmt.Errorf("%s ended at once: %s", s.binary, output)
+		default:
+		}
+		if reply, err := s.Do("PING"); err == nil && reply == "PONG" {
+			return nil
+		}
+	}
+	s.Stop()
+	return fmt.Errorf("%s did not answer within %s: %s", s.binary, startWait, output)
+}
+
+// Stop ends the server at once and without saving, as a crash would. It does nothing if the server does not run.
+func (s *Server) Stop() {
+	s.mu.Lock()
+	process, ended := s.process, s.ended
+	s.process = nil
+	s.mu.Unlock()
+	if process == nil {
+		return
+	}
+	_ = process.Process.Kill() // it may have ended by itself; a paused one is killed too
+	select {
+	case <-ended:
+	case <-time.After(stopWait):
+		s.t.Errorf("testredis: process %d did not end within %s", process.Process.Pid, stopWait)
+	}
+}
+
+// Restart stops the server and runs it again on the same port, with what it had saved.
+func (s *Server) Restart() {
+	s.t.Helper()
+	s.Stop()
+	if err := s.start(); err != nil {
+		s.t.Fatalf("testredis: restart: %v", err)
+	}
+}
+
+// Pause makes the server hang: it accepts connections and answers nothing, as a machine that is out of breath.
+func (s *Server) Pause() { s.signal(syscall.SIGSTOP) }
+
+// Resume ends a Pause.
+func (s *Server) Resume() { s.signal(syscall.SIGCONT) }
+
+func (s *Server) signal(sig syscall.Signal) {
+	s.t.Helper()
+	s.mu.Lock()
+	process := s.process
+	s.mu.Unlock()
+	if process == nil {
+		s.t.Fatal("testredis: the server does not run")
+		return
+	}
+	if err := process.Process.Signal(sig); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		s.t.Fatalf("testredis: %s: %v", sig, err)
+	}
+}
+
+// Must runs a command as Do does and returns its reply. An error ends the test.
+func (s *Server) Must(args ...string) string {
+	s.t.Helper()
+	reply, err := s.Do(args...)
+	if err != nil {
+		s.t.Fatalf("testredis: %q: %v", args, err)
+	}
+	return reply
+}
+
+// lockedBuffer is what a server says, for who wants to know why it ended.
+type lockedBuffer struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
+}

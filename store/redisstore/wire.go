@@ -1,0 +1,139 @@
+package redisstore
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"math"
+	"strconv"
+	"time"
+
+	"github.com/echocache/echocache/store"
+)
+
+// A record at the server:
+//
+//	"1 " due " " tick " "                                  written by the script
+//	epoch " " sliding " " n "\n", n digests of 16 bytes    the head, as far as a look-up judges it
+//	TTL, sliding, key, number of tags, each tag, value     varints in nanoseconds, then fields with their length
+//	a checksum of all from the epoch on                    CRC-32C
+//
+// due and sliding are milliseconds, due by the server's clock and 0 unless the record slides. The first digest is that
+// of the key itself.
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+var errDamaged = errors.New("redisstore: a record is damaged")
+
+const checksumBytes = 4
+
+// milliseconds rounds down, but not to nothing.
+func milliseconds(d time.Duration) int64 {
+	if d <= 0 {
+		return 0
+	}
+	return max(1, d.Milliseconds())
+}
+
+// encode returns a record as it goes to the script: from the epoch on.
+func (s *Store) encode(key string, self digest, r store.Record) ([]byte, error) {
+	size := 96 + 16*(len(r.Tags)+1) + 4*binary.MaxVarintLen64 + len(key) + len(r.Value) + checksumBytes
+	for _, tag := range r.Tags {
+		size += len(tag) + binary.MaxVarintLen16
+	}
+	if size > s.config.MaxRecord {
+		return nil, fmt.Errorf("redisstore: the record takes %d bytes, more than Config.MaxRecord, %d", size, s.config.MaxRecord)
+	}
+	b := hex.AppendEncode(make([]byte, 0, size), r.Fence.Epoch[:])
+	b = append(b, ' ')
+	b = strconv.AppendInt(b, milliseconds(r.Sliding), 10)
+	b = append(b, ' ')
+	b = strconv.AppendInt(b, int64(len(r.Tags)+1), 10)
+	b = append(b, '\n')
+	b = append(b, self[:]...)
+	for _, tag := range r.Tags {
+		d := s.tagDigest(tag)
+		b = append(b, d[:]...)
+	}
+	b = binary.AppendUvarint(b, uint64(r.TTL))
+	b = binary.AppendUvarint(b, uint64(r.Sliding))
+	b = appendField(b, key)
+	b = binary.AppendUvarint(b, uint64(len(r.Tags)))
+	for _, tag := range r.Tags {
+		b = appendField(b, tag)
+	}
+	b = binary.AppendUvarint(b, uint64(len(r.Value)))
+	b = append(b, r.Value...)
+	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(b, castagnoli)), nil
+}
+
+func appendField(b []byte, s string) []byte {
+	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
+}
+
+// decode reads a record that begins with head, which was judged. Its value is a part of whole.
+func decode(whole, head []byte, key string) (*store.Record, error) {
+	line, _, ok := bytes.Cut(head, []byte{'\n'})
+	words := bytes.Fields(line)
+	if !ok || len(words) != 6 || len(whole) < len(head)+checksumBytes {
+		return nil, errDamaged
+	}
+	from := len(words[0]) + len(words[1]) + len(words[2]) + 3 // where the epoch begins
+	end := len(whole) - checksumBytes
+	if crc32.Checksum(whole[from:end], castagnoli) != binary.LittleEndian.Uint32(whole[end:]) {
+		return nil, errDamaged
+	}
+	r := &store.Record{}
+	tick, err := strconv.ParseUint(string(words[2]), 10, 64)
+	if err != nil || len(words[3]) != 2*len(r.Fence.Epoch) {
+		return nil, errDamaged
+	}
+	if _, err := hex.Decode(r.Fence.Epoch[:], words[3]); err != nil {
+		return nil, errDamaged
+	}
+	r.Fence.Tick = tick
+	d := decoder{rest: whole[len(head):end]}
+	r.TTL, r.Sliding = d.duration(), d.duration()
+	echo := d.field()
+	n := d.number(store.MaxTags)
+	for range n {
+		r.Tags = append(r.Tags, string(d.field()))
+	}
+	r.Value = d.field()
+	if d.bad || len(d.rest) > 0 || string(echo) != key {
+		return nil, errDamaged
+	}
+	return r, nil
+}
+
+// decoder takes a record apart. Once something is wrong it is bad and gives nothing more.
+type decoder struct {
+	rest []byte
+	bad  bool
+}
+
+func (d *decoder) number(limit uint64) uint64 {
+	n, size := binary.Uvarint(d.rest)
+	if d.bad || size <= 0 || n > limit {
+		d.bad = true
+		return 0
+	}
+	d.rest = d.rest[size:]
+	return n
+}
+
+func (d *decoder) duration() time.Duration { return time.Duration(d.number(math.MaxInt64)) }
+
+func (d *decoder) field() []byte {
+	n := d.number(math.MaxInt32)
+	if d.bad || n > uint64(len(d.rest)) {
+		d.bad = true
+		return nil
+	}
+	value := d.rest[:n:n]
+	d.rest = d.rest[n:]
+	return value
+}
