@@ -13,5 +13,4 @@ require (
 require (
 	github.com/patrickmn/go-cache v2.1.0+incompatible // indirect
 	github.com/vmihailenco/tagparser/v2 v2.0.0 // indirect
-	go.yaml.in/yaml/v3 v3.0.6 // indirect
 )

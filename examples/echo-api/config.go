@@ -17,6 +17,13 @@ type config struct {
 	Latency  time.Duration // DB_LATENCY: how long every call of the database takes longer than it would
 	Version  string        // VERSION: this release; part of every key of the cache
 	Warm     bool          // WARM: whether the cache is filled before the first request
+
+	RedisURL      string // REDIS_URL: redis://user:password@host:6379/0, or rediss:// for TLS
+	RedisAddr     string // REDIS_ADDR: one address, or several of a Cluster or, with RedisMaster, of Sentinels
+	RedisMaster   string // REDIS_MASTER: the name that the Sentinels know
+	RedisUsername string // REDIS_USERNAME
+	RedisPassword string // REDIS_PASSWORD
+	RedisTLS      string // REDIS_TLS: 1 or 0
 }
 
 // readConfig reads the environment. Everything has a default; a value that cannot be meant is an error.
@@ -26,6 +33,9 @@ func readConfig(getenv func(string) string) (config, error) {
 		Database: getenv("DATABASE"),
 		Latency:  defaultLatency,
 		Version:  cmp.Or(getenv("VERSION"), "dev"),
+
+		RedisURL: getenv("REDIS_URL"), RedisAddr: getenv("REDIS_ADDR"), RedisMaster: getenv("REDIS_MASTER"),
+		RedisUsername: getenv("REDIS_USERNAME"), RedisPassword: getenv("REDIS_PASSWORD"), RedisTLS: getenv("REDIS_TLS"),
 	}
 	if text := getenv("DB_LATENCY"); text != "" {
 		latency, err := time.ParseDuration(text)

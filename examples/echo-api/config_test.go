@@ -18,9 +18,9 @@ func TestReadConfig(t *testing.T) {
 		"defaults": {nil, defaults, ""},
 		"all": {
 			map[string]string{"ADDR": ":1", "DATABASE": "x.db", "DB_LATENCY": "1s", "VERSION": "v2", "WARM": "1"},
-			config{":1", "x.db", time.Second, "v2", true}, "",
+			config{Addr: ":1", Database: "x.db", Latency: time.Second, Version: "v2", Warm: true}, "",
 		},
-		"no latency":       {map[string]string{"DB_LATENCY": "0"}, config{"127.0.0.1:8080", "", 0, "dev", false}, ""},
+		"no latency":       {map[string]string{"DB_LATENCY": "0"}, config{Addr: "127.0.0.1:8080", Version: "dev"}, ""},
 		"a mere number":    {map[string]string{"DB_LATENCY": "20"}, config{}, `DB_LATENCY is "20"`},
 		"cold":             {map[string]string{"WARM": "0"}, defaults, ""},
 		"lukewarm":         {map[string]string{"WARM": "yes"}, config{}, `WARM is "yes"`},

@@ -7,7 +7,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	echocache "github.com/echocache/echocache/middleware"
+	"github.com/echocache/echocache/output"
 )
 
 // pingPatience is how long a load balancer should have to wait for bad news.
@@ -23,10 +23,12 @@ func (s *shop) health(c echo.Context) error {
 	return c.JSON(http.StatusOK, map[string]string{"status": "ok"})
 }
 
-// cacheStats shows what the cache has done so far. A real shop keeps it off the public port.
-func cacheStats(cache *echocache.Cache) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		c.Response().Header().Set(echo.HeaderCacheControl, "no-store")
-		return c.JSON(http.StatusOK, cache.Outputs().Stats())
-	}
+// cacheStats shows what the cache has done so far, and where it keeps things. A real shop keeps it off the public port.
+func (s *shop) cacheStats(c echo.Context) error {
+	c.Response().Header().Set(echo.HeaderCacheControl, "no-store")
+	return c.JSON(http.StatusOK, struct {
+		output.Stats
+
+		Backend status `json:"backend"`
+	}{s.cache.Outputs().Stats(), s.backend.status()})
 }

@@ -7,6 +7,12 @@
 //	VERSION     this release; one never shows a page that another one made
 //	WARM        1: the cache is filled before the first request; 0
 //
+// With a Redis, several instances on one DATABASE share their pages, and evict each other's:
+//
+//	REDIS_ADDR      one address; several, with commas between, of a Cluster; or of Sentinels, with
+//	REDIS_MASTER    the name that these know
+//	REDIS_USERNAME, REDIS_PASSWORD, REDIS_TLS (1 or 0), or all in one as REDIS_URL
+//
 // A session with a shop that has just been started. main_test.go runs it. Of the headers only those that matter are
 // shown, and … stands for what differs from time to time or is too long for the line.
 //
@@ -148,22 +154,27 @@ func run(ctx context.Context, getenv func(string) string, logger *slog.Logger) e
 
 // shop is all that runs.
 type shop struct {
-	db     *database
-	cache  *echocache.Cache
-	echo   *echo.Echo
-	logger *slog.Logger
+	db      *database
+	backend *backend
+	cache   *echocache.Cache
+	echo    *echo.Echo
+	logger  *slog.Logger
 }
 
 func newShop(ctx context.Context, c config, logger *slog.Logger) (*shop, error) {
-	cache, err := newCache(c.Version, logger)
+	where, err := newBackend(c, logger)
 	if err != nil {
 		return nil, err
+	}
+	cache, err := newCache(where, c.Version, logger)
+	if err != nil {
+		return nil, errors.Join(err, where.Close())
 	}
 	db, err := openDatabase(ctx, c.Database, c.Latency)
 	if err != nil {
 		return nil, errors.Join(err, cache.Close())
 	}
-	s := &shop{db: db, cache: cache, echo: newServer(logger), logger: logger}
+	s := &shop{db: db, backend: where, cache: cache, echo: newServer(logger), logger: logger}
 	s.mount(s.echo, cache)
 	return s, nil
 }

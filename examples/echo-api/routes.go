@@ -9,6 +9,7 @@ import (
 
 	echocache "github.com/echocache/echocache/middleware"
 	"github.com/echocache/echocache/output"
+	"github.com/echocache/echocache/store"
 )
 
 // The policies say what may be shown again, to whom, for how long, and what it is evicted by.
@@ -29,10 +30,15 @@ var (
 	ordersPolicy = output.For(time.Minute).PerUser().Tag("orders:{user}").VaryQuery()
 )
 
-// newCache makes the cache: in the memory of this process, so each instance of the shop has its own, and only the one
-// that takes a write evicts. Several instances need a backend that they share.
-func newCache(version string, logger *slog.Logger) (*echocache.Cache, error) {
-	outputs, err := output.New(output.Config{Name: "shop", Version: version, Logger: logger})
+// maxFills is how many handlers fill pages at once: the database survives while Redis is away.
+const maxFills = 64
+
+// newCache makes the cache over b, which it owns from then on.
+func newCache(b *backend, version string, logger *slog.Logger) (*echocache.Cache, error) {
+	entries := store.New(b, store.Config{Namespace: namespace, Logger: logger})
+	outputs, err := output.New(output.Config{
+		Name: "shop", Store: entries, Version: version, MaxFills: maxFills, Logger: logger,
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -60,5 +66,5 @@ func (s *shop) mount(e *echo.Echo, cache *echocache.Cache) {
 	me.POST("/orders", s.createOrder, cache.Evict("orders:{user}"))
 
 	e.Match(reads, "/healthz", s.health)
-	e.Match(reads, "/debug/cache", cacheStats(cache))
+	e.Match(reads, "/debug/cache", s.cacheStats)
 }
