@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -42,6 +43,7 @@ func newBackend(c config, logger *slog.Logger) (*backend, error) {
 	if err != nil || options == nil {
 		return &backend{Backend: local}, err
 	}
+	redis.SetLogger(redisLog{logger}) // else it writes a line for every connection that it cannot make
 	client := redis.NewUniversalClient(options)
 	b := &backend{client: client}
 	b.redis = redisstore.New(client, redisstore.Config{Namespace: namespace, Logger: logger})
@@ -49,6 +51,13 @@ func newBackend(c config, logger *slog.Logger) (*backend, error) {
 	b.memory = tiered.New(local, b.guard, tiered.Config{Logger: logger})
 	b.Backend = b.memory
 	return b, nil
+}
+
+// redisLog is what the client of Redis has to say. The breaker says what matters of it.
+type redisLog struct{ *slog.Logger }
+
+func (l redisLog) Printf(ctx context.Context, format string, v ...any) {
+	l.DebugContext(ctx, "redis client", "said", fmt.Sprintf(format, v...))
 }
 
 // Unwrap lets the cache find what the backend can do.
