@@ -21,6 +21,7 @@ RACE = $(shell [ "$$(go env CGO_ENABLED)" = 1 ] && command -v "$$(go env CC | cu
 # A test that hangs is stopped and shows its goroutines well before the run's own limit.
 TESTFLAGS ?= -timeout=4m
 FUZZTIME  ?= 20s
+SOAK      ?= 60s
 BENCH     ?= .
 COUNT     ?= 1
 # A file for the event stream of `make test`; empty: none is kept.
@@ -47,6 +48,11 @@ test: ## Build, vet and test every module, with -race if there is a C compiler (
 .PHONY: exact
 exact: ## Run what counts allocations and heap bytes, which the race detector would blur
 	@$(call each,go test -run='Alloc|I8' ./... | { grep -v 'no test' || true; })
+
+# The everyday run takes 5 s of it. What the race detector costs is better spent on more reads.
+.PHONY: soak
+soak: ## Judge a fleet over a real Redis while everything fails, for SOAK (60s)
+	@GOWORK=off go test -count=1 -timeout=0 -v -run='I1_' ./internal/soak -soak=$(SOAK) | grep -v '^=== '
 
 # Each mutant is a build of its own, so the everyday run goes without.
 .PHONY: mutants
@@ -83,6 +89,10 @@ format: ## Rewrite the sources as gofmt would
 .PHONY: run
 run: ## Run the example shop (through go.work)
 	@go run ./examples/echo-api
+
+.PHONY: outage
+outage: ## Take Redis away from two shops under load, and show what users notice (OUTAGE_SECONDS=5 a phase)
+	@cd examples/echo-api && GOWORK=off go run ./outage
 
 # A binary of another version is replaced: a lint run that depends on the machine is worth nothing.
 .PHONY: tools

@@ -33,11 +33,11 @@ var rules = map[string]rule{
 	// The door. A door for another framework is a copy of it, and changes nothing else.
 	"middleware": {own: []string{"output", "response", "store"}, others: []string{echoLib}},
 	// memstore, because a zero Config caches in this process.
-	"output": {own: []string{"internal/flight", "internal/striped", "response", "store", "store/memstore"}},
+	"output": {own: []string{"internal/fleet", "internal/flight", "internal/striped", "response", "store", "store/memstore"}},
 	// What browsers and CDNs are told stands alone: useful without a cache.
 	"response": {},
 	// The portable type knows no driver.
-	"store":            {own: []string{"internal/flight", "internal/striped"}},
+	"store":            {own: []string{"internal/fleet", "internal/flight", "internal/striped"}},
 	"store/memstore":   {own: []string{"store"}, others: []string{cacheLib}},
 	"store/redisstore": {own: []string{"store"}, others: []string{redisLib}},
 	"store/tiered":     {own: []string{"store", "store/memstore"}},
@@ -48,7 +48,10 @@ var rules = map[string]rule{
 
 	"internal/arch":          {},
 	"internal/fakes":         {own: []string{"store"}},
+	"internal/faults":        {},
+	"internal/fleet":         {},
 	"internal/flight":        {},
+	"internal/soak":          {}, // tests only
 	"internal/striped":       {},
 	"internal/testredis":     {},
 	"internal/tools/testsum": {},
@@ -62,10 +65,11 @@ var requirements = map[string]string{
 	redisLib:   "store/redisstore",
 	breakerLib: "breaker",
 
-	"github.com/google/go-cmp":         "tests: differences that a person can read",
-	rapidLib:                           "tests: properties of keys and stores, against a model",
-	"github.com/dunglas/httpsfv":       "tests: the oracle that our structured fields parse",
-	"github.com/alicebob/miniredis/v2": "tests: the contract of a Redis backend where no redis-server is at hand",
+	"github.com/google/go-cmp":          "tests: differences that a person can read",
+	rapidLib:                            "tests: properties of keys and stores, against a model",
+	"github.com/anishathalye/porcupine": "tests: a second judgement of histories",
+	"github.com/dunglas/httpsfv":        "tests: the oracle that our structured fields parse",
+	"github.com/alicebob/miniredis/v2":  "tests: the contract of a Redis backend where no redis-server is at hand",
 }
 
 // imports is what go list knows of a package.

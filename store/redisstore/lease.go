@@ -259,7 +259,8 @@ func (s *Store) awaitHolders(ctx context.Context, open []waiting) (silent []wait
 				if applied, _ := readHolder(said); applied >= w.tick {
 					continue
 				}
-				w.said = said
+				// What it says now is not remembered: one that has asked again, and has yet to carry it out, or
+				// whose clock was lost, holds a lease, and must not be dismissed.
 			}
 			if now.Before(w.until) {
 				left = append(left, w)

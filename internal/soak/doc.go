@@ -1,0 +1,12 @@
+// Package soak checks the promise of the caches (I-1) from outside, over a real Redis and a network that fails, for as long
+// as it is let:
+//
+//	go test ./internal/soak -run Soak -v -soak=60s
+//
+// It consists of tests only. A fleet of instances as they would be deployed, each behind a proxy of its own, reads,
+// fills, writes and evicts at once, while connections break and the server hangs, forgets and starts anew. Every answer is
+// judged against what had been confirmed before it was asked for. Variants that are broken on purpose show that the
+// judge would notice.
+//
+// It does not check several servers: failovers and clusters are the affair of package redisstore's own tests.
+package soak
