@@ -140,8 +140,18 @@ func (b *Breaker) Pending() int {
 	return n
 }
 
-// Unwrap returns the backend, for its optional abilities: those to read and to write ([store.Local],
-// [store.Replacer]), if it has them, are kept behind the breaker.
+// Retry has what is queued sent now, and the backend asked a moment later, instead of when their waits are over. It is for
+// whoever has heard of the backend; package tiered does, which asks it for news all the time. It never waits.
+func (b *Breaker) Retry() {
+	if b.fault != nil {
+		return
+	}
+	b.keeper.heard.Store(true)
+	b.keeper.poke()
+}
+
+// Unwrap returns the backend, for its optional abilities: those to read, to write and to claim ([store.Local],
+// [store.Replacer], [store.Fleet]), if it has them, are kept behind the breaker.
 func (b *Breaker) Unwrap() store.Backend { return b.guard }
 
 // Check returns what is wrong with the configuration, else what the backend's Check returns. It does no I/O.

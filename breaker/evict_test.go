@@ -380,3 +380,50 @@ func TestCloseDoesNotWaitForACallback(t *testing.T) {
 		})
 	})
 }
+
+// Who has heard of the backend need not wait for the keeper: what is queued is sent at once, and the backend is believed a
+// moment later, when other instances have had the time to do the same.
+func TestRetryWhenTheBackendIsHeardOf(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, breaker.Config{})
+		r.put("k", "v", "a")
+		r.back.is(down)
+		r.trip()
+		r.pends("a")
+		time.Sleep(time.Minute) // the waits are long by now
+		r.back.is(nil)
+		r.in(breaker.Open)
+		r.Retry()
+		synctest.Wait()
+		if n := r.Pending(); n != 0 {
+			t.Errorf("%d evictions are queued", n)
+		}
+		time.Sleep(time.Second)
+		synctest.Wait()
+		r.in(breaker.Closed)
+		r.misses("k")
+	})
+}
+
+// Without anything queued it is not believed before others have sent theirs.
+func TestRetryLetsOthersGoFirst(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, breaker.Config{})
+		r.back.is(down)
+		r.trip()
+		time.Sleep(time.Minute)
+		r.back.is(nil)
+		before := r.back.count(lookup)
+		r.Retry()
+		time.Sleep(200 * time.Millisecond)
+		synctest.Wait()
+		if r.State() != breaker.Open || r.back.count(lookup) != before {
+			t.Error("it was asked at once")
+		}
+		time.Sleep(200 * time.Millisecond)
+		synctest.Wait()
+		r.in(breaker.Closed)
+	})
+}

@@ -9,7 +9,7 @@ import (
 
 // guard stands between a Breaker and its backend in the chain of Unwrap, so that an ability to read or to write is found
 // here and not beneath. A backend that lacks it must seem to lack it with a breaker around it as well: hence one type
-// for each combination.
+// for each combination. Claims are kept by a [fleetGuard].
 type guard struct{ *Breaker }
 
 // Unwrap returns the backend itself.
@@ -33,6 +33,15 @@ type (
 
 // guarded returns what Unwrap of b returns.
 func guarded(b *Breaker) store.Backend {
+	next := behind(b)
+	if fleet, ok := store.As[store.Fleet](b.backend); ok {
+		return fleetGuard{guard{b}, fleet, next}
+	}
+	return next
+}
+
+// behind returns the guard of the abilities to read and to write.
+func behind(b *Breaker) store.Backend {
 	local, peeks := store.As[store.Local](b.backend)
 	writer, replaces := store.As[store.Replacer](b.backend)
 	switch {

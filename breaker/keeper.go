@@ -3,6 +3,7 @@ package breaker
 import (
 	"context"
 	"math/rand/v2"
+	"sync/atomic"
 	"time"
 
 	"github.com/echocache/echocache/store"
@@ -23,6 +24,7 @@ type keeper struct {
 	b      *Breaker
 	places places // one: a call that hangs stands for the next as well
 	wake   chan struct{}
+	heard  atomic.Bool // somebody has heard of the backend
 
 	life   context.Context //nolint:containedctx // of what it does before Close
 	cut    context.CancelFunc
@@ -93,6 +95,9 @@ func (k *keeper) run() {
 			k.finish()
 			return
 		case <-k.wake:
+			if k.heard.Swap(false) {
+				k.hasten()
+			}
 		case <-due:
 			k.attend()
 		}
@@ -126,6 +131,21 @@ func (k *keeper) plan() {
 		k.due = k.probeDue
 	}
 	k.task = next
+}
+
+// settle is how long, after somebody has heard of the backend, it is not believed yet: other instances have evictions
+// queued, and what they send at once comes first.
+const settle = 300 * time.Millisecond
+
+// hasten does not wait out what is left of the waits.
+func (k *keeper) hasten() {
+	now := time.Now()
+	if k.task == retry {
+		k.retries, k.due = 0, now
+	}
+	if tripped, _ := k.b.ledger.opened(); tripped && k.probeDue.After(now.Add(settle)) {
+		k.tries, k.probeDue = 0, now.Add(settle)
+	}
 }
 
 // backoff returns how long to wait after so many tries in vain.

@@ -61,8 +61,10 @@ type Cache struct {
 	backend  store.Backend
 	store    *store.Store
 	ownStore bool
-	local    store.Local // nil if the backend has none
-	tier     string      // what a hit by Lookup names as its tier
+	local    store.Local   // nil if the backend has none
+	offline  store.Offline // likewise
+	fleet    store.Fleet   // likewise
+	tier     string        // what a hit by Lookup names as its tier
 
 	enabled  atomic.Bool
 	counters *counters
@@ -81,7 +83,7 @@ type Cache struct {
 
 // sources are the ways in which a stored answer reaches a client.
 type sources struct {
-	memory, backend                 *source // hits
+	memory, backend, offline        *source // hits
 	collapsed                       *source
 	stored, fenced, refused, doubts *source // by the request that ran the handler
 }
@@ -103,6 +105,8 @@ func New(c Config) (*Cache, error) {
 	}
 	cache.backend = cache.store.Backend()
 	cache.local, _ = store.As[store.Local](cache.backend)
+	cache.offline, _ = store.As[store.Offline](cache.backend)
+	cache.fleet, _ = store.As[store.Fleet](cache.backend)
 	cache.tier = "store"
 	if t, ok := store.As[store.Tier](cache.backend); ok {
 		cache.tier = t.Tier()
@@ -164,6 +168,7 @@ func (w *statusWriter) sources(tier string) sources {
 	return sources{
 		memory:    &source{writer: w, before: "hit", detail: "memory"},
 		backend:   &source{writer: w, before: "hit", detail: tier},
+		offline:   &source{writer: w, before: "hit", detail: "offline"},
 		collapsed: &source{writer: w, before: fwd + "; collapsed"},
 		stored:    &source{writer: w, before: fwd + "; stored", own: true},
 		fenced:    &source{writer: w, before: fwd, detail: reasonFenced, own: true, unkept: true},

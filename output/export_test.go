@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// SetYield has f called at the points where a test wants to let others run: "look-up", "fill", "seal", "store".
+// SetYield has f called at the points where a test wants to let others run: "look-up", "fill", "seal", "store", and
+// with CollapseFleet "fleet" after the wait and "fleet found" before what was found is handed out.
 func (c *Cache) SetYield(f func(point string)) { c.yield = f }
 
 // KeyAndView returns the canonical key of a request, and the request as a handler would see it during a fill.

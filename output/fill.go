@@ -24,6 +24,7 @@ type Fill struct {
 	context  *fillContext
 	flight   *flight.Flight[outcome] // nil: the page is for this request only
 	fence    store.Fence
+	unclaim  func() // gives up what was claimed among other processes, when the flight has ended
 	tags     []string
 	began    time.Time
 	entry    Entry
@@ -50,15 +51,17 @@ func (f *Fill) KeepsStatus(code int) bool {
 // WrittenAround tells the cache that the handler answered on the framework's own response, past Writer.
 func (f *Fill) WrittenAround() { f.around = true }
 
-// lead runs the handler for everybody who waits for the key, stores what it answers, and answers its own request.
-func (q *request) lead(own *flight.Flight[outcome], fence store.Fence) error {
+// lead runs the handler for everybody who waits for the key, stores what it answers, and answers its own request. unclaim
+// is called when the flight has ended.
+func (q *request) lead(own *flight.Flight[outcome], fence store.Fence, unclaim func()) error {
 	tags, reason := q.expand()
 	if reason != "" {
 		own.Finish(outcome{})
+		unclaim()
 		return q.bypass(q.w, q.r, q.x, reason, "")
 	}
 	f := q.newFill(own, q.policy.maxBytes)
-	f.fence, f.tags = fence, tags
+	f.fence, f.tags, f.unclaim = fence, tags, unclaim
 	return f.run(q.context(f))
 }
 
@@ -185,6 +188,7 @@ func (f *Fill) end(o outcome) {
 	if f.flight != nil && !f.ended {
 		f.ended = true
 		f.flight.Finish(o)
+		f.unclaim()
 	}
 }
 
@@ -300,7 +304,7 @@ func (f *Fill) keep(a *answer, p *page, r store.Record) error {
 	case store.Stored:
 		c.counters.stored.Add(1)
 		source = c.sources.stored
-		f.end(outcome{outcomeStored, p})
+		f.end(outcome{outcomeStored, p, r.TTL})
 	case store.Fenced:
 		c.counters.because(reasonFenced)
 		source, left = c.sources.fenced, 0 // what it shows is known to be old: nobody downstream is to keep it
@@ -308,10 +312,10 @@ func (f *Fill) keep(a *answer, p *page, r store.Record) error {
 	case store.Refused:
 		c.counters.because(reasonRefused)
 		source = c.sources.refused
-		f.end(outcome{outcomeKept, p})
+		f.end(outcome{outcomeKept, p, r.TTL})
 	default:
 		c.counters.because(reasonBackend)
-		f.end(outcome{outcomeKept, p})
+		f.end(outcome{outcomeKept, p, r.TTL})
 	}
 	if err != nil {
 		c.config.Logger.Warn("page not stored", "cache", c.config.Name, "route", q.x.Route(), "verdict", verdict, "error", err)

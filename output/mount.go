@@ -51,9 +51,10 @@ func (c *Cache) Mount(p Policy, d Door) (*Mount, error) {
 	if d.IgnoreCookies == nil {
 		d.IgnoreCookies = defaultIgnoreCookies
 	}
+	selects := p.anyFleet()
 	m := &Mount{
 		cache: c, policy: p, door: d, tags: tags,
-		prefix:   keyPrefix(c.store.Namespace(), c.config.Name, c.config.Version, &p),
+		prefix:   keyPrefix(c.store.Namespace(), c.config.Name, c.config.Version, &selects),
 		control:  []string{"no-cache"},
 		bypassed: make(map[string][]string, len(reasons)),
 	}
@@ -142,14 +143,7 @@ func (m *Mount) peek(key []byte) (*page, time.Duration) {
 	if p, ok := held.View().(*page); ok {
 		return p, left
 	}
-	w, err := decode(held.Record().Value, key)
-	if err != nil {
-		m.damaged(string(key))
-		return nil, 0
-	}
-	p := newPage(w)
-	held.SetView(p, p.size())
-	return p, left
+	return m.pageIn(held, key), left
 }
 
 // damaged drops an entry that cannot be read.
@@ -196,7 +190,8 @@ func (q *request) answer(p *page, ops []op, left time.Duration, s *source) error
 // outcome is what a flight ends with.
 type outcome struct {
 	kind outcomeKind
-	page *page // stored, kept
+	page *page         // stored, kept
+	left time.Duration // of the page
 }
 
 type outcomeKind uint8
@@ -236,6 +231,10 @@ const maxFenced = 3
 // miss finds somebody to wait for, or fills. One deadline covers all of a request's waiting.
 func (q *request) miss() error {
 	c := q.cache
+	if p, left := q.offline(); p != nil {
+		q.hit(q.r, q.x, p, left, "offline")
+		return q.answer(p, p.ops, left, c.sources.offline)
+	}
 	arrived := c.flights.Now()
 	ctx, cancel := context.WithTimeout(q.r.Context(), c.config.Patience)
 	defer cancel()
@@ -267,7 +266,7 @@ func (q *request) miss() error {
 			}
 		}
 		if role != flight.Follow {
-			return q.lead(f, fence)
+			return q.leadFleet(ctx, f, fence)
 		}
 		done, err := q.follow(ctx, waiter, arrived, &fenced)
 		if done {
@@ -313,10 +312,5 @@ func (q *request) follow(ctx context.Context, w flight.Waiter[outcome], arrived 
 	default:
 		return true, q.alone(reasonUncacheable)
 	}
-	c.counters.collapsed.Add(1)
-	c.config.Observer.Collapsed(Event{
-		Cache: c.config.Name, Route: q.x.Route(), Method: q.r.Method, Status: o.page.status,
-		TTL: o.page.ttl, Bytes: len(o.page.body),
-	})
-	return true, q.answer(o.page, o.page.ops, o.page.ttl, c.sources.collapsed)
+	return true, q.collapse(o)
 }

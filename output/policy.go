@@ -34,6 +34,7 @@ type Policy struct { //nolint:recvcheck // a value to its users; what only valid
 	by       []varyFunc
 	perUser  bool
 	public   bool
+	fleet    bool
 	statuses []statusTTL
 	maxBytes int64
 	jitter   float64

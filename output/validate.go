@@ -149,6 +149,9 @@ func (p Policy) String() string {
 	if p.jitter != DefaultJitter {
 		fmt.Fprintf(&b, ".Jitter(%v)", p.jitter)
 	}
+	if p.fleet {
+		b.WriteString(".CollapseFleet()")
+	}
 	return b.String()
 }
 

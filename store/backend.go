@@ -107,6 +107,13 @@ type Local interface {
 	Peek(key []byte) (held Held, left time.Duration, ok bool)
 }
 
+// Offline is the optional ability of a [Local] backend in front of a remote one to answer while that cannot be reached: with
+// what was right when it was reached last, and may have been evicted elsewhere since. PeekOffline finds what Peek does
+// not find for want of that certainty. Nobody may be given another one's answer this way: it is for what is everybody's.
+type Offline interface {
+	PeekOffline(key []byte) (held Held, left time.Duration, ok bool)
+}
+
 // Tier is the optional ability of a backend to name itself in a Cache-Status header: "memory", "redis".
 type Tier interface {
 	Tier() string
@@ -136,6 +143,18 @@ type Feed interface {
 	Poll(ctx context.Context, holder string, lease time.Duration, seen []Fence) ([]News, error)
 	// Hints calls f when a poll would bring something, until ctx ends. It may do so too often, too late, or never.
 	Hints(ctx context.Context, f func())
+}
+
+// Fleet is the optional ability of a shared backend to let one of several processes fill a key while the others wait for it.
+// It saves work; what may be answered is decided by fences alone, so a claim that is lost, or held twice, does no harm.
+//
+// Claim asks for key for lease, and returns at once, whoever has it. held says whether it is the caller's now. If it is,
+// release gives it up, unless it is another's by then: a lease is not renewed, and ends by itself when its holder crashes.
+// With an error, as while the backend is in trouble, the caller must not wait for anybody.
+//
+// NOTE: release must not wait for the backend: it is called on a request's way. It is nil unless held.
+type Fleet interface {
+	Claim(ctx context.Context, key string, lease time.Duration) (release func(), held bool, err error)
 }
 
 // News is what was evicted in one part of a backend.

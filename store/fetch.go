@@ -210,7 +210,6 @@ func (c *call) board(ctx context.Context, wants []*want, since flight.Moment) {
 		j := w.job // a copy: the load may go on when this call is over
 		jobs[i] = &j
 	}
-	c.misses.Add(uint64(len(jobs)))
 	for i, waiter := range c.start(ctx, jobs) {
 		mine[i].waiter = waiter
 	}
@@ -291,7 +290,7 @@ func (c *call) arrive(ctx context.Context, w *want, arrived flight.Moment) {
 	case outcomeFound:
 		return
 	}
-	if !w.leads {
+	if !w.leads || o.fleet {
 		c.collapsed.Add(1)
 	}
 	switch {

@@ -67,6 +67,7 @@ type outcome struct {
 	value *value // stored, fenced, kept
 	own   any    // for the one caller that started the load; nil if it is in value
 	err   error  // failed, and ErrNotFound
+	fleet bool   // another process has loaded and stored it
 }
 
 type outcomeKind uint8
@@ -109,6 +110,7 @@ func (c *call) start(ctx context.Context, jobs []*job) []flight.Waiter[outcome] 
 	if !c.begin() {
 		// Closed: the callers that wait get this, and nobody else comes.
 		cancel()
+		c.misses.Add(uint64(len(jobs)))
 		for _, j := range jobs {
 			j.flight.Finish(outcome{kind: outcomeUnshared})
 		}
@@ -117,6 +119,11 @@ func (c *call) start(ctx context.Context, jobs []*job) []flight.Waiter[outcome] 
 	go func() {
 		defer c.loads.Done()
 		defer cancel()
+		if c.collapses(jobs) {
+			c.runFleet(ctx, jobs[0])
+			return
+		}
+		c.misses.Add(uint64(len(jobs)))
 		c.run(ctx, jobs)
 	}()
 	return waiters

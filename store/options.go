@@ -46,6 +46,11 @@ type Options struct {
 	// Immutable is the caller's word that nobody changes what is behind the value's pointers, slices and maps. Then
 	// one decoded form is given to everybody instead of a copy to each.
 	Immutable bool
+	// CollapseFleet has one process load the value while others that want it wait, 2 s at most, for what that keeps,
+	// and then load it themselves. A process that crashes meanwhile costs them 1.5 s. It takes a backend that is a
+	// [Fleet], costs each load two more trips, and is for loads that take longer than that and less than 1.5 s. Loads
+	// of [GetOrSetMany] do without.
+	CollapseFleet bool
 }
 
 // For returns Options that keep a value for ttl, to be evicted by tags.

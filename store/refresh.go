@@ -44,6 +44,12 @@ func (c *call) refresh(ctx context.Context, due []job) {
 		defer c.loads.Done()
 		defer func() { <-c.refreshes }()
 		defer cancel()
+		release, ok := c.claimed(ctx, jobs)
+		if !ok {
+			nevermind(jobs)
+			return
+		}
+		defer release()
 		if jobs = c.stillDue(ctx, jobs); len(jobs) > 0 {
 			c.run(ctx, jobs)
 		}

@@ -42,6 +42,7 @@ const (
 type Store struct {
 	backend Backend
 	local   Local // nil if the backend has no such ability
+	fleet   Fleet // likewise
 	config  Config
 	fault   error  // what is wrong with config
 	prefix  string // of every value's key
@@ -83,6 +84,7 @@ func New(b Backend, c Config) *Store {
 	}
 	s.keys.New = func() any { return new([]byte) }
 	s.local, _ = As[Local](b)
+	s.fleet, _ = As[Fleet](b)
 	s.life, s.end = context.WithCancel(context.Background())
 	return s
 }

@@ -16,13 +16,14 @@ const layoutVersion = 1
 type place struct {
 	clock, table string
 	entries      string // what stands before the rest of a record's key
+	claims       string // and of a claim's
 }
 
 func newPlaces(namespace string, shards int) []place {
 	places := make([]place, shards)
 	for i := range places {
 		tag := "{" + namespace + ":" + strconv.Itoa(i) + "}:"
-		places[i] = place{tag + "m", tag + "z", tag + "k:"}
+		places[i] = place{tag + "m", tag + "z", tag + "k:", tag + "l:"}
 	}
 	return places
 }
@@ -30,6 +31,9 @@ func newPlaces(namespace string, shards int) []place {
 func layout(shards int) string {
 	return strconv.Itoa(layoutVersion) + "/" + strconv.Itoa(shards)
 }
+
+// keySum is how many bytes the hash of a key has, with which its name at the server ends in hexadecimal.
+const keySum = sha256.Size
 
 // digest is a tag as the table knows it: 128 bits, so that nobody finds two names with one digest.
 type digest [16]byte

@@ -12,6 +12,7 @@ type counts struct {
 	trips                                             atomic.Uint64
 	stored, fenced, refused, unknown, outOfMemory     atomic.Uint64
 	evictions, unconfirmed                            atomic.Uint64
+	claimed, waited, overran                          atomic.Uint64
 }
 
 func (c *counts) judged(v store.Verdict) {
@@ -54,6 +55,9 @@ type Info struct {
 	OutOfMemory uint64 `json:"out_of_memory"` // of those refused: the server has no memory left
 	Evictions   uint64 `json:"evictions"`     // calls of Evict, Delete and Replace
 	Unconfirmed uint64 `json:"unconfirmed"`   // of them those that returned an error
+	Claimed     uint64 `json:"claimed"`       // keys claimed to be filled here; see store.Fleet
+	Waited      uint64 `json:"waited"`        // claims of keys that another process had; one that waits asks several times
+	Overran     uint64 `json:"overran"`       // claims whose lease was over before the fill was: it is too slow for them
 }
 
 // Info returns what the store has done. It does no I/O, so it does not tell how much the server holds.
@@ -65,6 +69,7 @@ func (s *Store) Info() Info {
 		Raced: c.raced.Load(), Trips: c.trips.Load(), Late: c.late.Load(), Failed: c.failed.Load(),
 		Stored: c.stored.Load(), Fenced: c.fenced.Load(), Refused: c.refused.Load(), Unknown: c.unknown.Load(),
 		OutOfMemory: c.outOfMemory.Load(), Evictions: c.evictions.Load(), Unconfirmed: c.unconfirmed.Load(),
+		Claimed: c.claimed.Load(), Waited: c.waited.Load(), Overran: c.overran.Load(),
 	}
 }
 

@@ -13,8 +13,8 @@ import (
 	"github.com/echocache/echocache/store"
 )
 
-// Store is a [store.Backend] in Redis, with the abilities [store.Tier], [store.Replacer] and [store.Feed]. Make one with [New]. All
-// methods may be called concurrently.
+// Store is a [store.Backend] in Redis, with the abilities [store.Tier], [store.Replacer], [store.Feed] and
+// [store.Fleet]. Make one with [New]. All methods may be called concurrently.
 //
 // Every method returns within its timeout in Config, or when its context ends if that is sooner, whatever the server
 // and the client do meanwhile: commands that are under way go on without the caller, an eviction too.
@@ -30,6 +30,7 @@ type Store struct {
 	batches  batches
 	writing  chan struct{} // a place for each store under way
 	evicting chan struct{} // a place for each eviction under way
+	claiming chan struct{} // a place for each claim under way, made or given up
 	probes   probes
 	leases   leases
 
@@ -38,7 +39,7 @@ type Store struct {
 	work   sync.WaitGroup // added to under mu, unless closed
 }
 
-// maxWriting is how many stores, and how many evictions, may be under way at once. It is about the goroutines and
+// maxWriting is how many stores, how many evictions, and how many claims may be under way at once. It is about the goroutines and
 // payloads that a server which hangs can hold.
 const maxWriting = 64
 
@@ -55,6 +56,7 @@ func New(client redis.UniversalClient, c Config) *Store {
 	}
 	s.layout, s.places = layout(c.Shards), newPlaces(c.Namespace, c.Shards)
 	s.writing, s.evicting = make(chan struct{}, maxWriting), make(chan struct{}, maxWriting)
+	s.claiming = make(chan struct{}, maxWriting)
 	return s
 }
 

@@ -38,6 +38,10 @@ type Config struct {
 	// and an eviction waits for a process that has died for a tenth more than that. 0 = DefaultLease. All processes
 	// on one namespace must have the same, or the longest must be told to those that only evict.
 	Lease time.Duration
+	// OfflineFor is for how long after a lease has run out, while the remote cannot be reached, memory still answers
+	// those who ask for it by [Store.PeekOffline]. What other processes evict meanwhile is not noticed; what this one
+	// evicts is. 0 = not at all.
+	OfflineFor time.Duration
 	// Logger hears of polls that fail. Nil discards.
 	Logger *slog.Logger
 }
@@ -60,6 +64,8 @@ func (c Config) check() error {
 		return fmt.Errorf("tiered: Config.Lease is %s: use 0 for %s", c.Lease, DefaultLease)
 	case c.Lease > 0 && c.Lease < 10*time.Millisecond, c.Lease > time.Minute:
 		return fmt.Errorf("tiered: Config.Lease is %s: use 10ms to 1m, or 0 for %s", c.Lease, DefaultLease)
+	case c.OfflineFor < 0:
+		return fmt.Errorf("tiered: Config.OfflineFor is %s: use 0 for not at all", c.OfflineFor)
 	}
 	return nil
 }

@@ -46,6 +46,7 @@ func (s *Store) ask() (again bool) {
 	s.polls.Add(1)
 	if err != nil || len(news) == 0 || seen != nil && len(news) != len(seen) {
 		s.failed.Add(1)
+		s.lost()
 		if err != nil && s.life.Err() == nil {
 			s.config.Logger.Debug("poll failed", "error", err)
 		}
@@ -66,8 +67,18 @@ func (s *Store) ask() (again bool) {
 	s.seen.Store(&now)
 	s.told.Store(evicted)
 	over := began.Add(s.config.Lease)
+	if s.away.Swap(nil) != nil {
+		s.back()
+	}
 	s.lease.Store(&over) // last: from here on memory answers on the strength of what was just carried out
 	return again && s.holder != "" && seen != nil
+}
+
+// back tells a breaker below that the remote answers again: its own waits may be long.
+func (s *Store) back() {
+	if b, ok := store.As[interface{ Retry() }](s.remote); ok {
+		b.Retry()
+	}
 }
 
 // hinted has the next question asked now.

@@ -24,6 +24,7 @@ type Store struct {
 	holder string // "" = evictions do not wait for this process
 
 	lease atomic.Pointer[time.Time] // when the lease is over
+	away  atomic.Pointer[time.Time] // since when the remote has not answered; nil: it answers
 	// seen is what the last poll told, by part. Only the poller writes it.
 	seen atomic.Pointer[[]store.Fence]
 	// evicted counts the evictions of this process, and told how many of them there were before the last poll. While
@@ -33,6 +34,7 @@ type Store struct {
 	hits    atomic.Uint64
 	polls   atomic.Uint64
 	failed  atomic.Uint64
+	offline atomic.Uint64
 	hint    chan struct{}
 	life    context.Context //nolint:containedctx // the poller's: it ends at Close
 	end     context.CancelFunc
@@ -43,6 +45,7 @@ type Store struct {
 var (
 	_ store.Backend  = (*Store)(nil)
 	_ store.Local    = (*Store)(nil)
+	_ store.Offline  = (*Store)(nil)
 	_ store.Replacer = (*Store)(nil)
 	_ store.Tier     = (*Store)(nil)
 )
@@ -83,11 +86,12 @@ func (s *Store) holds() bool {
 	if over == nil {
 		return false
 	}
-	now := time.Now()
-	// The monotonic clock stands still while the machine is suspended, the other one does not. Either is enough to end
-	// a lease.
-	return now.Before(*over) && now.Round(0).Before(over.Round(0))
+	return before(time.Now(), *over)
 }
+
+// before reports whether now is before over by both clocks. The monotonic one stands still while the machine is suspended,
+// the other one does not: either is enough to end a lease.
+func before(now, over time.Time) bool { return now.Before(over) && now.Round(0).Before(over.Round(0)) }
 
 // Peek returns what is in memory under key, if memory may answer; see [store.Local].
 func (s *Store) Peek(key []byte) (store.Held, time.Duration, bool) {
@@ -97,6 +101,22 @@ func (s *Store) Peek(key []byte) (store.Held, time.Duration, bool) {
 	held, left, ok := s.local.Peek(key)
 	if ok {
 		s.hits.Add(1)
+	}
+	return held, left, ok
+}
+
+// PeekOffline implements [store.Offline]: Peek for when the remote cannot be reached, for as long as Config.OfflineFor says.
+func (s *Store) PeekOffline(key []byte) (store.Held, time.Duration, bool) {
+	if s.fault != nil || s.config.OfflineFor == 0 || s.away.Load() == nil {
+		return nil, 0, false
+	}
+	over := s.lease.Load()
+	if over == nil || !before(time.Now(), over.Add(s.config.OfflineFor)) {
+		return nil, 0, false
+	}
+	held, left, ok := s.local.Peek(key)
+	if ok {
+		s.offline.Add(1)
 	}
 	return held, left, ok
 }
@@ -182,7 +202,7 @@ func (s *Store) Delete(ctx context.Context, keys ...string) error {
 		names = append(names, own...)
 	}
 	defer s.forgetAround(ctx, names)()
-	return s.remote.Delete(ctx, keys...)
+	return s.waitOut(ctx, s.remote.Delete(ctx, keys...))
 }
 
 // Evict forgets what carries one of tags, in memory and at the remote. Nil means: everywhere.
@@ -191,7 +211,7 @@ func (s *Store) Evict(ctx context.Context, tags ...string) error {
 		return s.fault
 	}
 	defer s.forgetAround(ctx, s.names(tags))()
-	return s.remote.Evict(ctx, tags...)
+	return s.waitOut(ctx, s.remote.Evict(ctx, tags...))
 }
 
 // names returns what memory calls tags.
@@ -229,10 +249,39 @@ func (s *Store) Replace(ctx context.Context, key string, r store.Record, tags ..
 		if len(tags) > 0 {
 			err = errors.Join(err, s.remote.Evict(ctx, tags...))
 		}
-		return store.Refused, err
+		return store.Refused, s.waitOut(ctx, err)
 	}
 	// It does not come into memory here: the next look-up brings it, with a fence from before that.
-	return b.Replace(ctx, key, r, tags...)
+	verdict, err := b.Replace(ctx, key, r, tags...)
+	return verdict, s.waitOut(ctx, err)
+}
+
+// waitOut passes on the error of an eviction that is not confirmed, when the leases of other processes are over that began
+// before the remote ceased to answer. If it answers nobody, no memory anywhere has then what was evicted. Once it has
+// been away for that long nothing waits any more.
+func (s *Store) waitOut(ctx context.Context, err error) error {
+	if err == nil {
+		return nil
+	}
+	s.lost()
+	since := s.away.Load()
+	if since == nil {
+		return err // it answers again
+	}
+	timer := time.NewTimer(time.Until(since.Add(s.config.Lease + s.config.Lease/10)))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	case <-s.life.Done():
+	}
+	return err
+}
+
+// lost notes that the remote does not answer.
+func (s *Store) lost() {
+	now := time.Now()
+	s.away.CompareAndSwap(nil, &now)
 }
 
 // Check returns the first configuration error, of the tiers or of this store.
@@ -264,13 +313,15 @@ type Info struct {
 	Hits   uint64 `json:"hits"`   // answered from memory
 	Polls  uint64 `json:"polls"`  // questions for news
 	Failed uint64 `json:"failed"` // of them those without an answer
+	// Offline counts what memory answered while the remote could not be reached.
+	Offline uint64 `json:"offline"`
 }
 
 // Info returns what the store has done so far.
 func (s *Store) Info() Info {
 	return Info{
 		Mode: s.config.Mode.String(), Leased: s.holds(),
-		Hits: s.hits.Load(), Polls: s.polls.Load(), Failed: s.failed.Load(),
+		Hits: s.hits.Load(), Polls: s.polls.Load(), Failed: s.failed.Load(), Offline: s.offline.Load(),
 	}
 }
 

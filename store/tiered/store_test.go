@@ -353,3 +353,91 @@ func TestMutantsOfTheRemote(t *testing.T) {
 		})
 	}
 }
+
+// While the remote is away memory may answer for a while past its lease, if it is asked to, but never with what was evicted
+// here; when the remote is back it is told what it has missed before it answers as usual.
+func TestOffline(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRemote(t)
+		door := &door{remote: r}
+		s := tiered.New(memstore.New(memstore.Config{}), door, tiered.Config{OfflineFor: time.Minute})
+		defer s.Close()
+		other, _ := process(t, r, tiered.Lease)
+		synctest.Wait()
+		offline := func() bool {
+			_, _, ok := s.PeekOffline([]byte("k"))
+			return ok
+		}
+		put(t, s, "v", "tag")
+		if offline() {
+			t.Error("the remote is there")
+		}
+		door.set(func() { door.cut = true })
+		time.Sleep(time.Second)
+		if peek(s) != "" || !offline() {
+			t.Error("its lease is over, and it is asked to answer all the same")
+		}
+		if err := other.Evict(t.Context(), "tag"); err != nil {
+			t.Error(err)
+		}
+		if !offline() {
+			t.Error("it cannot know")
+		}
+		time.Sleep(time.Minute)
+		if offline() {
+			t.Error("longer than it may")
+		}
+		door.set(func() { door.cut = false })
+		time.Sleep(time.Second)
+		if offline() || peek(s) != "" || look(t, s) != "" {
+			t.Error("it was not told what it has missed")
+		}
+		put(t, s, "w", "tag")
+		door.set(func() { door.cut = true })
+		time.Sleep(time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := s.Evict(ctx, "tag"); err == nil || offline() {
+			t.Errorf("%v: it answers with what was evicted here", err)
+		}
+		if n := s.Info().Offline; n != 2 {
+			t.Errorf("%d were counted", n)
+		}
+	})
+}
+
+// refusing cannot be evicted in, and says so at once.
+type refusing struct{ *door }
+
+func (refusing) Evict(context.Context, ...string) error { return errDown }
+
+// An eviction that is not confirmed is answered when the leases are over that others may hold: if the remote answers nobody
+// any more, their memory does not answer either. Later ones do not wait.
+func TestAnEvictionThatIsNotConfirmedWaitsForLeases(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRemote(t)
+		a := tiered.New(memstore.New(memstore.Config{}), refusing{&door{remote: r}}, tiered.Config{})
+		defer a.Close()
+		b, door := process(t, r, tiered.Lease)
+		synctest.Wait()
+		put(t, b, "v", "tag")
+		door.set(func() { door.cut = true })
+		began := time.Now()
+		if err := a.Evict(t.Context(), "tag"); !errors.Is(err, errDown) {
+			t.Error(err)
+		}
+		if d := time.Since(began); d != tiered.DefaultLease*11/10 {
+			t.Errorf("it waited %v", d)
+		}
+		if peek(b) != "" {
+			t.Error("the other process answers from memory")
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		defer cancel()
+		if err := a.Evict(ctx, "tag"); !errors.Is(err, errDown) {
+			t.Error(err)
+		}
+	})
+}

@@ -1,0 +1,252 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/echocache/echocache/internal/fleet"
+	"github.com/echocache/echocache/store"
+	"github.com/echocache/echocache/store/memstore"
+)
+
+// shared is a backend of several processes.
+type shared struct {
+	store.Backend
+
+	mu     sync.Mutex
+	held   map[string]time.Time // until when
+	crash  time.Time            // until when somebody who has crashed holds everything
+	err    error
+	claims int
+}
+
+func newShared() *shared {
+	return &shared{Backend: memstore.New(memstore.Config{}), held: make(map[string]time.Time)}
+}
+
+func (s *shared) Claim(_ context.Context, key string, lease time.Duration) (func(), bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.claims++
+	now := time.Now()
+	switch {
+	case s.err != nil:
+		return nil, false, s.err
+	case now.Before(s.crash) || now.Before(s.held[key]):
+		return nil, false, nil
+	}
+	until := now.Add(lease)
+	s.held[key] = until
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.held[key].Equal(until) {
+			delete(s.held, key)
+		}
+	}, true, nil
+}
+
+// ask has n processes over b ask for one value at once, callers times each.
+func ask(t *testing.T, b store.Backend, src *source, o store.Options, n, callers int) (all []*store.Store) {
+	t.Helper()
+	var group sync.WaitGroup
+	for range n {
+		s := open(t, b, store.Config{})
+		all = append(all, s)
+		for range callers {
+			group.Go(func() {
+				if got, err := store.GetOrSet(t.Context(), s, "k", o, src.load); err != nil || got != 1 {
+					t.Errorf("%d, %v", got, err)
+				}
+			})
+		}
+	}
+	group.Wait()
+	return all
+}
+
+func TestFleetLoads(t *testing.T) {
+	t.Parallel()
+	for name, row := range map[string]struct {
+		takes, crash time.Duration
+		err          error
+		loads        int64
+		most         time.Duration
+	}{
+		"once":                          {takes: 50 * time.Millisecond, loads: 1, most: 100 * time.Millisecond},
+		"once after a crash":            {50 * time.Millisecond, fleet.Lease, nil, 1, fleet.Patience},
+		"everywhere if it takes long":   {10 * time.Second, 0, nil, 4, 10*time.Second + fleet.Patience},
+		"everywhere if there is no way": {50 * time.Millisecond, 0, errors.New("down"), 4, 50 * time.Millisecond},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				b := newShared()
+				b.crash, b.err = time.Now().Add(row.crash), row.err
+				src := &source{value: 1, takes: row.takes}
+				began := time.Now()
+				all := ask(t, b, src, store.Options{CollapseFleet: true}, 4, 50)
+				if n := src.loads.Load(); n != row.loads {
+					t.Errorf("%d loads, want %d", n, row.loads)
+				}
+				if took := time.Since(began); took > row.most {
+					t.Errorf("it took %s, want at most %s", took, row.most)
+				}
+				var misses, collapsed, hits uint64
+				for _, s := range all {
+					v := s.Stats()
+					misses, collapsed, hits = misses+v.Misses, collapsed+v.Collapsed, hits+v.Hits
+				}
+				if misses != uint64(row.loads) || misses+collapsed+hits != 200 {
+					t.Errorf("%d misses, %d collapsed, %d hits", misses, collapsed, hits)
+				}
+			})
+		})
+	}
+}
+
+// What is remembered not to exist is found like any other value.
+func TestFleetSharesAbsence(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newShared()
+		src := &source{err: store.ErrNotFound, takes: 50 * time.Millisecond}
+		o := store.Options{CollapseFleet: true, Negative: time.Minute}
+		var group sync.WaitGroup
+		for range 2 {
+			s := open(t, b, store.Config{})
+			group.Go(func() {
+				if _, err := store.GetOrSet(t.Context(), s, "k", o, src.load); !errors.Is(err, store.ErrNotFound) {
+					t.Error(err)
+				}
+			})
+		}
+		group.Wait()
+		if n := src.loads.Load(); n != 1 {
+			t.Errorf("%d loads", n)
+		}
+	})
+}
+
+// Timeout bounds what a caller waits, for whomever.
+func TestFleetHeedsTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newShared()
+		b.crash = time.Now().Add(fleet.Lease)
+		s, src := open(t, b, store.Config{}), &source{value: 1}
+		began := time.Now()
+		o := store.Options{CollapseFleet: true, Timeout: 100 * time.Millisecond}
+		_, err := store.GetOrSet(t.Context(), s, "k", o, src.load)
+		if !errors.Is(err, context.DeadlineExceeded) || time.Since(began) != o.Timeout {
+			t.Errorf("%v after %s", err, time.Since(began))
+		}
+		time.Sleep(fleet.Patience)
+		if src.loads.Load() != 1 {
+			t.Error("the load did not go on")
+		}
+	})
+}
+
+// When all who wait have left, or the store is closed, nothing is loaded any more.
+func TestFleetLoadsForNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newShared()
+		b.crash = time.Now().Add(time.Hour)
+		s, src := open(t, b, store.Config{}), &source{value: 1}
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		if _, err := store.GetOrSet(ctx, s, "k", store.Options{CollapseFleet: true}, src.load); err == nil {
+			t.Error("no error")
+		}
+		go func() {
+			_, _ = store.GetOrSet(t.Context(), s, "l", store.Options{CollapseFleet: true}, src.load)
+		}()
+		synctest.Wait()
+		began := time.Now()
+		if err := s.Close(); err != nil || time.Since(began) > 0 {
+			t.Errorf("Close: %v after %s", err, time.Since(began))
+		}
+		synctest.Wait()
+		if n := src.loads.Load(); n != 0 {
+			t.Errorf("%d loads", n)
+		}
+	})
+}
+
+// A refresh is left to the process that is about it; loads of several keys do without claims.
+func TestFleetRefreshesOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newShared()
+		src := &source{value: 1, takes: 50 * time.Millisecond}
+		o := store.Options{CollapseFleet: true, TTL: time.Minute, EagerRefresh: 0.5}
+		all := ask(t, b, src, o, 4, 1)
+		time.Sleep(40 * time.Second)
+		for _, s := range all {
+			src.wantOne(t, s, o)
+		}
+		time.Sleep(time.Second)
+		if n := src.loads.Load(); n != 2 {
+			t.Errorf("%d loads, want the first and one refresh", n)
+		}
+		synctest.Wait()
+		claims := b.claims
+		_, err := store.GetOrSetMany(t.Context(), all[0], []int{1, 2}, func(n int) string { return store.Key("n", n) }, o,
+			func(context.Context, []int) (map[int]int, error) { return nil, nil })
+		if err != nil || b.claims != claims {
+			t.Errorf("%v after %d more claims", err, b.claims-claims)
+		}
+	})
+}
+
+// One who waits finds the value, it is evicted, and somebody joins the one who has found it: before it looks for the last
+// time, or after.
+func TestI1_FleetDoesNotHandOutWhatItsWaitersSawEvicted(t *testing.T) {
+	t.Parallel()
+	for _, moment := range []string{"fleet", "fleet found"} {
+		t.Run(moment, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) { evictedAt(t, moment) })
+		})
+	}
+}
+
+func evictedAt(t *testing.T, moment string) {
+	t.Helper()
+	b := newShared()
+	b.crash = time.Now().Add(time.Hour)
+	s, other := open(t, b, store.Config{}), open(t, b, store.Config{})
+	src := &source{value: 1}
+	o := store.Options{CollapseFleet: true}
+	late := make(chan int, 1)
+	s.SetYield(func(point string) {
+		if point != moment {
+			return
+		}
+		s.SetYield(nil)
+		src.set(2, nil)
+		if err := other.Delete(context.Background(), "k"); err != nil {
+			t.Error(err)
+		}
+		go func() {
+			v, _ := store.GetOrSet(context.Background(), s, "k", o, src.load)
+			late <- v
+		}()
+		synctest.Wait()
+	})
+	go func() { _, _ = store.GetOrSet(context.Background(), s, "k", o, src.load) }()
+	time.Sleep(100 * time.Millisecond)
+	if _, err := store.GetOrSet(t.Context(), other, "k", store.Options{}, src.load); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case got := <-late:
+		if got != 2 {
+			t.Errorf("%d was given after the eviction", got)
+		}
+	case <-time.After(time.Minute):
+		t.Error("the one who waited has not found the value")
+	}
+}
