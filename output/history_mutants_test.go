@@ -34,10 +34,10 @@ var mutants = map[string]map[string]mutant{
 			"if w.Started() <= arrived {", "if w.Started() <= arrived && !MUTANT {",
 		}, everyPlaceTest},
 		"waiters of a fenced fill are shown it": {"fill.go", []string{
-			"f.end(outcome{kind: outcomeFenced})", "if MUTANT {\n\t\tf.end(outcome{outcomeStored, p})\n\t}\n\tf.end(outcome{kind: outcomeFenced})",
+			"f.end(outcome{kind: outcomeFenced})", "if MUTANT {\n\t\tf.end(outcome{outcomeStored, p, r.TTL})\n\t}\n\tf.end(outcome{kind: outcomeFenced})",
 		}, everyPlaceTest},
 		"a doubtful store counts as one": {"fill.go", []string{
-			"c.counters.because(reasonBackend)\n", "if MUTANT {\n\t\tf.end(outcome{outcomeStored, p})\n\t}\n",
+			"c.counters.because(reasonBackend)\n", "if MUTANT {\n\t\tf.end(outcome{outcomeStored, p, r.TTL})\n\t}\n",
 		}, everyPlaceTest},
 		"a leader that may be late does not look again": {"mount.go", []string{
 			"if role == flight.LeadAgain {", "if role == flight.LeadAgain && !MUTANT {",
