@@ -25,7 +25,7 @@ func (c *Cache) KeyAndView(p Policy, d Door, r *http.Request, x Exchange, user s
 	if reason != "" {
 		return "", nil, errors.New(reason)
 	}
-	return string(s.key), m.restrict(r.Context(), r, string(s.query), x.Scheme(t.forwarded)), nil
+	return string(s.key), m.restrict(r.Context(), r, string(m.policy.appendQuery(nil, r.URL.RawQuery, &s.segments)), x.Scheme(t.forwarded)), nil
 }
 
 // Wire is a page as it is stored.

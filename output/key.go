@@ -66,9 +66,11 @@ func (m *Mount) appendKey(s *Scratch, r *http.Request, x Exchange, route, scheme
 	k = appendField(k, r.Host)
 	k = appendField(k, r.URL.Path)
 	k = appendField(k, r.URL.RawPath)
-	s.query = m.policy.appendQuery(s.query[:0], r.URL.RawQuery, &s.segments)
-	k = appendLen(k, len(s.query))
-	k = append(k, s.query...)
+	if raw := r.URL.RawQuery; raw == "" || m.policy.canonical(raw) {
+		k = appendField(k, raw)
+	} else {
+		k = m.appendOrdered(k, s, raw)
+	}
 	for _, name := range m.policy.headers {
 		lines := r.Header[name]
 		k = appendLen(k, len(lines))
@@ -96,6 +98,13 @@ func (m *Mount) appendKey(s *Scratch, r *http.Request, x Exchange, route, scheme
 		return reasonKeyTooLong
 	}
 	return ""
+}
+
+// appendOrdered appends a query that is not its own canonical form.
+func (m *Mount) appendOrdered(k []byte, s *Scratch, raw string) []byte {
+	s.query = m.policy.appendQuery(s.query[:0], raw, &s.segments)
+	k = appendLen(k, len(s.query))
+	return append(k, s.query...)
 }
 
 // appendCookies appends the values of all cookies of one name, as they were sent.

@@ -110,7 +110,7 @@ func (m *Mount) Serve(w http.ResponseWriter, r *http.Request, x Exchange) error 
 		return err
 	}
 	q := &request{
-		Mount: m, w: w, r: r, x: x, traits: t, user: user, key: string(s.key), query: string(s.query),
+		Mount: m, w: w, r: r, x: x, traits: t, user: user, key: string(s.key), query: string(m.policy.appendQuery(nil, r.URL.RawQuery, &s.segments)),
 	}
 	return q.miss()
 }
