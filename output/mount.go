@@ -110,7 +110,8 @@ func (m *Mount) Serve(w http.ResponseWriter, r *http.Request, x Exchange) error 
 		return err
 	}
 	q := &request{
-		Mount: m, w: w, r: r, x: x, traits: t, user: user, key: string(s.key), query: string(m.policy.appendQuery(nil, r.URL.RawQuery, &s.segments)),
+		Mount: m, w: w, r: r, x: x, traits: t, user: user,
+		key: string(s.key), query: m.policy.canonicalQuery(r.URL.RawQuery, &s.segments),
 	}
 	return q.miss()
 }
@@ -140,10 +141,27 @@ func (m *Mount) peek(key []byte) (*page, time.Duration) {
 	if !ok {
 		return nil, 0
 	}
+	return m.pageOf(held, key), left
+}
+
+// pageOf returns the page in a record in memory, or nil if it cannot be read.
+func (m *Mount) pageOf(held store.Held, key []byte) *page {
 	if p, ok := held.View().(*page); ok {
-		return p, left
+		return p
 	}
-	return m.pageIn(held, key), left
+	return m.pageIn(held, key)
+}
+
+// pageIn decodes the page in a record, and leaves it there for later readers.
+func (m *Mount) pageIn(held store.Held, key []byte) *page {
+	w, err := decode(held.Record().Value, key)
+	if err != nil {
+		m.damaged(string(key))
+		return nil
+	}
+	p := newPage(w)
+	held.SetView(p, p.size())
+	return p
 }
 
 // damaged drops an entry that cannot be read.

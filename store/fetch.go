@@ -141,11 +141,10 @@ func (c *call) lookUpOnce(ctx context.Context, wants []*want) (damaged []*want) 
 // take answers w with what was found, if it is fresh, and else keeps it for later. It returns nil if that is no value
 // of this kind.
 func (c *call) take(w *want, r *Record, left time.Duration) *value {
-	v, err := decodeValue(r.Value, w.key)
-	if err != nil || v.id != c.kind.id {
+	v := c.kind.read(r, w.key)
+	if v == nil {
 		return nil
 	}
-	v.tags = r.Tags
 	own, err := c.own(v)
 	over := -v.left(left) // for how long it has not been fresh
 	switch {

@@ -72,11 +72,10 @@ func (c *call) spot(ctx context.Context, j *job) (*value, fleet.Sight) {
 	if r == nil || left <= 0 {
 		return nil, fleet.Nothing
 	}
-	v, err := decodeValue(r.Value, j.key)
-	if err != nil || v.id != c.kind.id {
+	v := c.kind.read(r, j.key)
+	if v == nil {
 		return nil, fleet.Trouble // of another type: what is loaded here takes its place
 	}
-	v.tags = r.Tags
 	own, err := c.own(v)
 	switch {
 	case err != nil && !v.absent:

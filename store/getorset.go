@@ -164,8 +164,7 @@ func (s *Store) get(ctx context.Context, k *kind, key string) (own any, err erro
 	if err != nil || len(found) != 1 || found[0].Record == nil || found[0].Left <= 0 {
 		return nil, nil //nolint:nilerr,nilnil // trouble of the backend is absence
 	}
-	v, err := decodeValue(found[0].Record.Value, key)
-	if err == nil && v.id == k.id {
+	if v := k.read(found[0].Record, key); v != nil {
 		if v.absent || v.left(found[0].Left) <= 0 {
 			return nil, nil //nolint:nilnil // absence
 		}
@@ -174,8 +173,6 @@ func (s *Store) get(ctx context.Context, k *kind, key string) (own any, err erro
 			return own, nil
 		}
 		err = fmt.Errorf("store: the value cannot be read: %w", err)
-	} else {
-		err = nil
 	}
 	s.drop(ctx, full)
 	return nil, err
@@ -217,14 +214,13 @@ func (s *Store) peek(k *kind, key string, immutable bool) (*value, time.Duration
 
 // view decodes a record and keeps that beside it for later readers.
 func view(k *kind, held Held, key string, immutable bool) *value {
-	r := held.Record()
-	v, err := decodeValue(r.Value, key)
-	if err != nil || v.id != k.id {
+	v := k.read(held.Record(), key)
+	if v == nil {
 		return nil
 	}
-	v.tags = r.Tags
 	size := valueBytes
 	if !v.absent && (k.plain || immutable) {
+		var err error
 		if v.shared, err = k.decode(v.payload); err != nil {
 			return nil
 		}

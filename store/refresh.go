@@ -76,17 +76,14 @@ func (c *call) stillDue(ctx context.Context, jobs []*job) (due []*job) {
 		return nil
 	}
 	for i, j := range jobs {
-		r := found[i].Record
-		if r == nil {
+		var v *value
+		if r := found[i].Record; r != nil {
+			v = c.kind.read(r, j.key)
+		}
+		if v == nil || !isDue(c.options.EagerRefresh, v, found[i].Left) {
 			nevermind(jobs[i : i+1])
 			continue
 		}
-		v, err := decodeValue(r.Value, j.key)
-		if err != nil || v.id != c.kind.id || !isDue(c.options.EagerRefresh, v, found[i].Left) {
-			nevermind(jobs[i : i+1])
-			continue
-		}
-		v.tags = r.Tags
 		j.fence, j.base = found[i].Fence, v
 		due = append(due, j)
 	}

@@ -73,6 +73,16 @@ func decodeValue(b []byte, key string) (*value, error) {
 	return v, nil
 }
 
+// read returns the value of this kind in a record that was found under key, or nil if it is another one.
+func (k *kind) read(r *Record, key string) *value {
+	v, err := decodeValue(r.Value, key)
+	if err != nil || v.id != k.id {
+		return nil
+	}
+	v.tags = r.Tags
+	return v
+}
+
 // reader takes fields off the front. After the first that is not there all are empty, and bad is set.
 type reader struct {
 	rest []byte
