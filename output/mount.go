@@ -141,18 +141,13 @@ func (m *Mount) peek(key []byte) (*page, time.Duration) {
 	if !ok {
 		return nil, 0
 	}
-	return m.pageOf(held, key), left
-}
-
-// pageOf returns the page in a record in memory, or nil if it cannot be read.
-func (m *Mount) pageOf(held store.Held, key []byte) *page {
 	if p, ok := held.View().(*page); ok {
-		return p
+		return p, left
 	}
-	return m.pageIn(held, key)
+	return m.pageIn(held, key), left
 }
 
-// pageIn decodes the page in a record, and leaves it there for later readers.
+// pageIn decodes the page in a record, and leaves it there for later readers. It returns nil if it cannot be read.
 func (m *Mount) pageIn(held store.Held, key []byte) *page {
 	w, err := decode(held.Record().Value, key)
 	if err != nil {

@@ -12,5 +12,8 @@ func (q *request) offline() (*page, time.Duration) {
 	if !ok {
 		return nil, 0
 	}
-	return q.pageOf(held, []byte(q.key)), left
+	if p, ok := held.View().(*page); ok {
+		return p, left
+	}
+	return q.pageIn(held, []byte(q.key)), left
 }
