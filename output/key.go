@@ -66,12 +66,10 @@ func (m *Mount) appendKey(s *Scratch, r *http.Request, x Exchange, route, scheme
 	k = appendField(k, r.Host)
 	k = appendField(k, r.URL.Path)
 	k = appendField(k, r.URL.RawPath)
-	if raw := r.URL.RawQuery; m.policy.canonical(raw) {
+	if raw := r.URL.RawQuery; raw == "" || m.policy.canonical(raw) {
 		k = appendField(k, raw)
 	} else {
-		s.query = m.policy.appendOrdered(s.query[:0], raw, &s.segments)
-		k = appendLen(k, len(s.query))
-		k = append(k, s.query...)
+		k = m.appendOrdered(k, s, raw)
 	}
 	for _, name := range m.policy.headers {
 		lines := r.Header[name]
@@ -100,6 +98,13 @@ func (m *Mount) appendKey(s *Scratch, r *http.Request, x Exchange, route, scheme
 		return reasonKeyTooLong
 	}
 	return ""
+}
+
+// appendOrdered appends a query that is not its own canonical form.
+func (m *Mount) appendOrdered(k []byte, s *Scratch, raw string) []byte {
+	s.query = m.policy.appendQuery(s.query[:0], raw, &s.segments)
+	k = appendLen(k, len(s.query))
+	return append(k, s.query...)
 }
 
 // appendCookies appends the values of all cookies of one name, as they were sent.

@@ -13,20 +13,15 @@ type segment struct {
 	name string // unescaped
 }
 
-// canonicalQuery returns the canonical form of a raw query: the parameters that the policy keeps, as they were written,
+// appendQuery appends the canonical form of a raw query: the parameters that the policy keeps, as they were written,
 // ordered by name; the values of one name keep their order. It is both what the key holds and all that the handler
 // sees of the query, so two requests that share a key cannot be told apart by their queries.
-func (p *Policy) canonicalQuery(raw string, segments *[]segment) string {
-	if p.canonical(raw) {
-		return raw
-	}
-	return string(p.appendOrdered(nil, raw, segments))
-}
-
-// appendOrdered appends the canonical form of a query that is not its own.
-func (p *Policy) appendOrdered(dst []byte, raw string, segments *[]segment) []byte {
-	if p.query == queryOnly && len(p.names) == 0 {
+func (p *Policy) appendQuery(dst []byte, raw string, segments *[]segment) []byte {
+	if raw == "" || p.query == queryOnly && len(p.names) == 0 {
 		return dst
+	}
+	if p.canonical(raw) {
+		return append(dst, raw...)
 	}
 	found := (*segments)[:0]
 	sorted := true
@@ -65,9 +60,6 @@ func (p *Policy) appendOrdered(dst []byte, raw string, segments *[]segment) []by
 // canonical reports whether a query is its own canonical form, as most are: one pass, and nothing to sort. A false
 // costs time and nothing else.
 func (p *Policy) canonical(raw string) bool {
-	if raw == "" {
-		return true
-	}
 	if p.query == queryOnly {
 		return spells(p.literal, raw)
 	}
