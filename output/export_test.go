@@ -25,7 +25,7 @@ func (c *Cache) KeyAndView(p Policy, d Door, r *http.Request, x Exchange, user s
 	if reason != "" {
 		return "", nil, errors.New(reason)
 	}
-	return string(s.key), m.restrict(r.Context(), r, string(m.policy.appendQuery(nil, r.URL.RawQuery, &s.segments)), x.Scheme(t.forwarded)), nil
+	return string(s.key), m.restrict(r.Context(), r, m.policy.canonicalQuery(r.URL.RawQuery, &s.segments), x.Scheme(t.forwarded)), nil
 }
 
 // Wire is a page as it is stored.
@@ -68,7 +68,7 @@ var Reasons = reasons
 // Canonical returns the canonical form of a raw query under a policy.
 func (p Policy) Canonical(raw string) string {
 	var segments []segment
-	return string(p.appendQuery(nil, raw, &segments))
+	return p.canonicalQuery(raw, &segments)
 }
 
 // WireOf makes a page of what makes after of before.

@@ -102,7 +102,7 @@ func (m *Mount) appendKey(s *Scratch, r *http.Request, x Exchange, route, scheme
 
 // appendOrdered appends a query that is not its own canonical form.
 func (m *Mount) appendOrdered(k []byte, s *Scratch, raw string) []byte {
-	s.query = m.policy.appendQuery(s.query[:0], raw, &s.segments)
+	s.query = m.policy.appendOrdered(s.query[:0], raw, &s.segments)
 	k = appendLen(k, len(s.query))
 	return append(k, s.query...)
 }

@@ -109,8 +109,14 @@ func (m *Mount) Serve(w http.ResponseWriter, r *http.Request, x Exchange) error 
 		s.life = life{}
 		return err
 	}
+	return m.missed(s, w, r, x, t, user)
+}
+
+// missed answers a request that memory alone does not. It is apart so that a hit does not pay for its variables.
+func (m *Mount) missed(s *Scratch, w http.ResponseWriter, r *http.Request, x Exchange, t traits, user string) error {
 	q := &request{
-		Mount: m, w: w, r: r, x: x, traits: t, user: user, key: string(s.key), query: string(m.policy.appendQuery(nil, r.URL.RawQuery, &s.segments)),
+		Mount: m, w: w, r: r, x: x, traits: t, user: user,
+		key: string(s.key), query: m.policy.canonicalQuery(r.URL.RawQuery, &s.segments),
 	}
 	return q.miss()
 }
@@ -144,6 +150,18 @@ func (m *Mount) peek(key []byte) (*page, time.Duration) {
 		return p, left
 	}
 	return m.pageIn(held, key), left
+}
+
+// pageIn decodes the page in a record, and leaves it there for later readers. It returns nil if it cannot be read.
+func (m *Mount) pageIn(held store.Held, key []byte) *page {
+	w, err := decode(held.Record().Value, key)
+	if err != nil {
+		m.damaged(string(key))
+		return nil
+	}
+	p := newPage(w)
+	held.SetView(p, p.size())
+	return p
 }
 
 // damaged drops an entry that cannot be read.

@@ -13,15 +13,20 @@ type segment struct {
 	name string // unescaped
 }
 
-// appendQuery appends the canonical form of a raw query: the parameters that the policy keeps, as they were written,
+// canonicalQuery returns the canonical form of a raw query: the parameters that the policy keeps, as they were written,
 // ordered by name; the values of one name keep their order. It is both what the key holds and all that the handler
 // sees of the query, so two requests that share a key cannot be told apart by their queries.
-func (p *Policy) appendQuery(dst []byte, raw string, segments *[]segment) []byte {
-	if raw == "" || p.query == queryOnly && len(p.names) == 0 {
-		return dst
+func (p *Policy) canonicalQuery(raw string, segments *[]segment) string {
+	if raw == "" || p.canonical(raw) {
+		return raw
 	}
-	if p.canonical(raw) {
-		return append(dst, raw...)
+	return string(p.appendOrdered(nil, raw, segments))
+}
+
+// appendOrdered appends the canonical form of a query that is not its own.
+func (p *Policy) appendOrdered(dst []byte, raw string, segments *[]segment) []byte {
+	if p.query == queryOnly && len(p.names) == 0 {
+		return dst
 	}
 	found := (*segments)[:0]
 	sorted := true
