@@ -1,13 +1,10 @@
 package output_test
 
 import (
-	"encoding/json"
-	"os"
-	"os/exec"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"testing"
+
+	"github.com/echocache/echocache/internal/mutants"
 )
 
 // mutant is a mistake in the source of a package of this module: old texts and the new ones, in pairs. MUTANT in a new
@@ -21,7 +18,7 @@ type mutant struct {
 const everyPlaceTest = "TestI1_EvictionAtEveryPlaceOfAFill"
 
 // Mistakes where many requests meet, by package. The tests must notice each of them.
-var mutants = map[string]map[string]mutant{
+var mistakes = map[string]map[string]mutant{
 	"output": {
 		"the flight is sealed after the store": {"fill.go", []string{
 			"\tf.flight.Seal()\n", "\tif !MUTANT {\n\t\tf.flight.Seal()\n\t}\n",
@@ -62,16 +59,18 @@ var mutants = map[string]map[string]mutant{
 }
 
 // TestMutantsOfTheSourceAreCaught builds the tests of each package over a source with all its mistakes in it, and runs
-// them with one at a time; with none they must pass. The real source has no switches.
+// them with one at a time; with none they must pass.
 func TestMutantsOfTheSourceAreCaught(t *testing.T) {
 	t.Parallel()
-	if os.Getenv("MUTANTS") == "" {
-		t.Skip("it runs the tests once a mutant: make mutants, or MUTANTS=1")
-	}
-	for in, all := range mutants {
+	mutants.Wanted(t)
+	for in, all := range mistakes {
 		t.Run(in, func(t *testing.T) {
 			t.Parallel()
-			binary := buildMutants(t, filepath.Join("..", in), all)
+			edits := make(map[string]mutants.Mutant)
+			for name, m := range all {
+				edits[name] = mutants.Mutant{File: m.file, Edit: m.edit}
+			}
+			binary := mutants.Build(t, filepath.Join("..", in), edits)
 			control := "."
 			if in == "output" {
 				control = "TestI1_EvictionAt|TestStampede|TestUncacheable"
@@ -88,61 +87,6 @@ func TestMutantsOfTheSourceAreCaught(t *testing.T) {
 	}
 }
 
-// buildMutants returns the test binary of the package in dir with all mutants in its source.
-func buildMutants(t *testing.T, dir string, all map[string]mutant) (binary string) {
-	t.Helper()
-	dir, err := filepath.Abs(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	texts := map[string]string{"mutant.go": "package " + filepath.Base(dir) + `
-import "os"
-var wanted = os.Getenv("MUTANT")
-func mutant(name string) bool { return name == wanted }
-`}
-	for name, m := range all {
-		if _, read := texts[m.file]; !read {
-			source, err := os.ReadFile(filepath.Join(dir, m.file))
-			if err != nil {
-				t.Fatal(err)
-			}
-			texts[m.file] = string(source)
-		}
-		for i := 0; i < len(m.edit); i += 2 {
-			if n := strings.Count(texts[m.file], m.edit[i]); n != 1 {
-				t.Fatalf("%s: %q stands %d times in %s: the mutant must follow the source", name, m.edit[i], n, m.file)
-			}
-			text := strings.ReplaceAll(m.edit[i+1], "MUTANT", "mutant("+strconv.Quote(name)+")")
-			texts[m.file] = strings.Replace(texts[m.file], m.edit[i], text, 1)
-		}
-	}
-	made := t.TempDir()
-	replace := make(map[string]string)
-	for file, text := range texts {
-		replace[filepath.Join(dir, file)] = writeMutant(t, filepath.Join(made, file), []byte(text))
-	}
-	list, err := json.Marshal(map[string]any{"Replace": replace})
-	if err != nil {
-		t.Fatal(err)
-	}
-	overlay := writeMutant(t, filepath.Join(made, "overlay.json"), list)
-	binary = filepath.Join(made, "mutants")
-	build := exec.CommandContext(t.Context(), "go", "test", "-c", "-overlay", overlay, "-o", binary, ".")
-	build.Dir = dir
-	if said, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("the mutants do not build: %v\n%s", err, said)
-	}
-	return binary
-}
-
-func writeMutant(t *testing.T, path string, content []byte) string {
-	t.Helper()
-	if err := os.WriteFile(path, content, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
-
 // runMutant runs tests with a mutant, or with none if name is "". It returns what they say, and whether they failed.
 func runMutant(t *testing.T, binary, name, tests string) (said string, found bool) {
 	t.Helper()
@@ -150,11 +94,6 @@ func runMutant(t *testing.T, binary, name, tests string) (said string, found boo
 	if tests != "." { // those of package output draw
 		args = append(args, "-rapid.nofailfile", "-rapid.shrinktime", "1ms")
 	}
-	run := exec.CommandContext(t.Context(), binary, args...)
-	run.Dir = t.TempDir() // the tests of the mutants need no file of the package
-	run.Env = append(os.Environ(), "MUTANT="+name)
-	out, err := run.CombinedOutput()
-	// A binary that did not understand its arguments fails as well, and has found nothing.
-	said = string(out)
-	return said, err != nil && (strings.Contains(said, "--- FAIL") || strings.Contains(said, "panic: "))
+	// The tests of the mutants need no file of the package.
+	return mutants.Run(t, binary, t.TempDir(), name, args...)
 }

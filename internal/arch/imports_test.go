@@ -51,6 +51,7 @@ var rules = map[string]rule{
 	"internal/faults":        {},
 	"internal/fleet":         {},
 	"internal/flight":        {},
+	"internal/mutants":       {},
 	"internal/soak":          {}, // tests only
 	"internal/striped":       {},
 	"internal/testredis":     {},
