@@ -13,48 +13,11 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/echocache/echocache/internal/fakes"
 	"github.com/echocache/echocache/internal/fleet"
 	"github.com/echocache/echocache/output"
 	"github.com/echocache/echocache/store"
-	"github.com/echocache/echocache/store/memstore"
 )
-
-// shared is a backend of several processes.
-type shared struct {
-	store.Backend
-
-	mu     sync.Mutex
-	held   map[string]time.Time // until when
-	crash  time.Time            // until when somebody who has crashed holds everything
-	err    error
-	claims int
-}
-
-func newShared() *shared {
-	return &shared{Backend: memstore.New(memstore.Config{}), held: make(map[string]time.Time)}
-}
-
-func (s *shared) Claim(_ context.Context, key string, lease time.Duration) (func(), bool, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.claims++
-	now := time.Now()
-	switch {
-	case s.err != nil:
-		return nil, false, s.err
-	case now.Before(s.crash) || now.Before(s.held[key]):
-		return nil, false, nil
-	}
-	until := now.Add(lease)
-	s.held[key] = until
-	return func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		if s.held[key].Equal(until) {
-			delete(s.held, key)
-		}
-	}, true, nil
-}
 
 var collapsing = output.For(time.Minute).CollapseFleet()
 
@@ -84,7 +47,7 @@ func crowds(t *testing.T, all []*page, requests int) (runs int64) {
 
 func TestFleetRunsTheHandlerOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newShared()
+		b := fakes.NewFleet()
 		all := instances(t, 4, b, slow(50*time.Millisecond))
 		began := time.Now()
 		if runs := crowds(t, all, 200); runs != 1 {
@@ -104,7 +67,7 @@ func TestFleetRunsTheHandlerOnce(t *testing.T) {
 		if misses != 1 || collapsed != 799 {
 			t.Errorf("%d misses, %d collapsed", misses, collapsed)
 		}
-		if len(b.held) != 0 {
+		if b.Held() != 0 {
 			t.Error("the claim was not given up")
 		}
 	})
@@ -113,7 +76,7 @@ func TestFleetRunsTheHandlerOnce(t *testing.T) {
 // What comes of waiting looks as it does within one process.
 func TestFleetSaysCollapsed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		all := instances(t, 2, newShared(), slow(50*time.Millisecond))
+		all := instances(t, 2, fakes.NewFleet(), slow(50*time.Millisecond))
 		go all[0].get(t.Context())
 		synctest.Wait()
 		a := all[1].get(t.Context())
@@ -128,8 +91,8 @@ func TestFleetSaysCollapsed(t *testing.T) {
 
 func TestFleetOutlivesACrash(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newShared()
-		b.crash = time.Now().Add(fleet.Lease)
+		b := fakes.NewFleet()
+		b.CrashedUntil = time.Now().Add(fleet.Lease)
 		began := time.Now()
 		if runs := crowds(t, instances(t, 4, b, slow(50*time.Millisecond)), 50); runs != 1 {
 			t.Errorf("%d handler runs", runs)
@@ -143,7 +106,7 @@ func TestFleetOutlivesACrash(t *testing.T) {
 // One instance hangs in its handler. The others take over when its lease ends, and its own late answer does no harm.
 func TestFleetDoesNotHangWithOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newShared()
+		b := fakes.NewFleet()
 		var first atomic.Bool
 		all := instances(t, 4, b, func(w http.ResponseWriter, r *http.Request) {
 			if first.CompareAndSwap(false, true) {
@@ -173,7 +136,7 @@ func TestFleetDoesNotHangWithOne(t *testing.T) {
 func TestFleetWaitsNoLongerThanItsPatience(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
-		if runs := crowds(t, instances(t, 4, newShared(), slow(10*time.Second)), 50); runs > 4 {
+		if runs := crowds(t, instances(t, 4, fakes.NewFleet(), slow(10*time.Second)), 50); runs > 4 {
 			t.Errorf("%d handler runs", runs)
 		}
 		if took := time.Since(began); took > 10*time.Second+fleet.Patience {
@@ -184,8 +147,8 @@ func TestFleetWaitsNoLongerThanItsPatience(t *testing.T) {
 
 func TestFleetWithoutClaimsWaitsForNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newShared()
-		b.err = errors.New("down")
+		b := fakes.NewFleet()
+		b.Err = errors.New("down")
 		began := time.Now()
 		if runs := crowds(t, instances(t, 4, b, slow(50*time.Millisecond)), 50); runs != 4 {
 			t.Errorf("%d handler runs", runs)
@@ -199,7 +162,7 @@ func TestFleetWithoutClaimsWaitsForNobody(t *testing.T) {
 // Whoever fills what cannot be kept lets the others go as soon as that is known.
 func TestFleetDoesNotWaitForWhatIsNotKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		all := instances(t, 2, newShared(), func(w http.ResponseWriter, r *http.Request) {
+		all := instances(t, 2, fakes.NewFleet(), func(w http.ResponseWriter, r *http.Request) {
 			output.Current(r.Context()).NoStore()
 			slow(50*time.Millisecond)(w, r)
 		})
@@ -214,7 +177,7 @@ func TestFleetDoesNotWaitForWhatIsNotKept(t *testing.T) {
 // The one who waits for the others leaves, and somebody else of its process goes on.
 func TestFleetLosesAWaitingLeader(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		all := instances(t, 2, newShared(), slow(100*time.Millisecond))
+		all := instances(t, 2, fakes.NewFleet(), slow(100*time.Millisecond))
 		go all[0].get(t.Context())
 		synctest.Wait()
 		leader, leave := context.WithCancel(t.Context())
@@ -234,11 +197,11 @@ func TestFleetLosesAWaitingLeader(t *testing.T) {
 
 func TestFleetIsOnlyAskedIfThePolicySaysSo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newShared()
+		b := fakes.NewFleet()
 		p := serve(t, output.Config{Store: store.New(b, store.Config{})}, output.For(time.Minute), slow(time.Millisecond))
 		p.get(t.Context())
-		if b.claims != 0 {
-			t.Errorf("%d claims", b.claims)
+		if b.Claims() != 0 {
+			t.Errorf("%d claims", b.Claims())
 		}
 		// It selects no page: the same entry is a hit under the policy that collapses.
 		q := serve(t, output.Config{Store: store.New(b, store.Config{})}, collapsing, slow(time.Millisecond))
@@ -256,7 +219,7 @@ func TestI1_FleetLooksAgainAfterAnEviction(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var text atomic.Value
 		text.Store("old")
-		all := instances(t, 2, newShared(), func(w http.ResponseWriter, _ *http.Request) {
+		all := instances(t, 2, fakes.NewFleet(), func(w http.ResponseWriter, _ *http.Request) {
 			said := text.Load().(string)
 			time.Sleep(50 * time.Millisecond)
 			_, _ = io.WriteString(w, said)
@@ -285,8 +248,8 @@ func TestI1_FleetDoesNotHandOutWhatItsWaitersSawEvicted(t *testing.T) {
 
 func evictedAt(t *testing.T, moment string) {
 	t.Helper()
-	b := newShared()
-	b.crash = time.Now().Add(time.Hour)
+	b := fakes.NewFleet()
+	b.CrashedUntil = time.Now().Add(time.Hour)
 	var text atomic.Value
 	text.Store("old")
 	h := func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, text.Load().(string)) }

@@ -8,47 +8,10 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/echocache/echocache/internal/fakes"
 	"github.com/echocache/echocache/internal/fleet"
 	"github.com/echocache/echocache/store"
-	"github.com/echocache/echocache/store/memstore"
 )
-
-// shared is a backend of several processes.
-type shared struct {
-	store.Backend
-
-	mu     sync.Mutex
-	held   map[string]time.Time // until when
-	crash  time.Time            // until when somebody who has crashed holds everything
-	err    error
-	claims int
-}
-
-func newShared() *shared {
-	return &shared{Backend: memstore.New(memstore.Config{}), held: make(map[string]time.Time)}
-}
-
-func (s *shared) Claim(_ context.Context, key string, lease time.Duration) (func(), bool, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.claims++
-	now := time.Now()
-	switch {
-	case s.err != nil:
-		return nil, false, s.err
-	case now.Before(s.crash) || now.Before(s.held[key]):
-		return nil, false, nil
-	}
-	until := now.Add(lease)
-	s.held[key] = until
-	return func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		if s.held[key].Equal(until) {
-			delete(s.held, key)
-		}
-	}, true, nil
-}
 
 // ask has n processes over b ask for one value at once, callers times each.
 func ask(t *testing.T, b store.Backend, src *source, o store.Options, n, callers int) (all []*store.Store) {
@@ -85,8 +48,8 @@ func TestFleetLoads(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				b := newShared()
-				b.crash, b.err = time.Now().Add(row.crash), row.err
+				b := fakes.NewFleet()
+				b.CrashedUntil, b.Err = time.Now().Add(row.crash), row.err
 				src := &source{value: 1, takes: row.takes}
 				began := time.Now()
 				all := ask(t, b, src, store.Options{CollapseFleet: true}, 4, 50)
@@ -112,7 +75,7 @@ func TestFleetLoads(t *testing.T) {
 // What is remembered not to exist is found like any other value.
 func TestFleetSharesAbsence(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newShared()
+		b := fakes.NewFleet()
 		src := &source{err: store.ErrNotFound, takes: 50 * time.Millisecond}
 		o := store.Options{CollapseFleet: true, Negative: time.Minute}
 		var group sync.WaitGroup
@@ -134,8 +97,8 @@ func TestFleetSharesAbsence(t *testing.T) {
 // Timeout bounds what a caller waits, for whomever.
 func TestFleetHeedsTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newShared()
-		b.crash = time.Now().Add(fleet.Lease)
+		b := fakes.NewFleet()
+		b.CrashedUntil = time.Now().Add(fleet.Lease)
 		s, src := open(t, b, store.Config{}), &source{value: 1}
 		began := time.Now()
 		o := store.Options{CollapseFleet: true, Timeout: 100 * time.Millisecond}
@@ -153,8 +116,8 @@ func TestFleetHeedsTimeout(t *testing.T) {
 // When all who wait have left, or the store is closed, nothing is loaded any more.
 func TestFleetLoadsForNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newShared()
-		b.crash = time.Now().Add(time.Hour)
+		b := fakes.NewFleet()
+		b.CrashedUntil = time.Now().Add(time.Hour)
 		s, src := open(t, b, store.Config{}), &source{value: 1}
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		defer cancel()
@@ -179,7 +142,7 @@ func TestFleetLoadsForNobody(t *testing.T) {
 // A refresh is left to the process that is about it; loads of several keys do without claims.
 func TestFleetRefreshesOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newShared()
+		b := fakes.NewFleet()
 		src := &source{value: 1, takes: 50 * time.Millisecond}
 		o := store.Options{CollapseFleet: true, TTL: time.Minute, EagerRefresh: 0.5}
 		all := ask(t, b, src, o, 4, 1)
@@ -192,11 +155,11 @@ func TestFleetRefreshesOnce(t *testing.T) {
 			t.Errorf("%d loads, want the first and one refresh", n)
 		}
 		synctest.Wait()
-		claims := b.claims
+		claims := b.Claims()
 		_, err := store.GetOrSetMany(t.Context(), all[0], []int{1, 2}, func(n int) string { return store.Key("n", n) }, o,
 			func(context.Context, []int) (map[int]int, error) { return nil, nil })
-		if err != nil || b.claims != claims {
-			t.Errorf("%v after %d more claims", err, b.claims-claims)
+		if err != nil || b.Claims() != claims {
+			t.Errorf("%v after %d more claims", err, b.Claims()-claims)
 		}
 	})
 }
@@ -215,8 +178,8 @@ func TestI1_FleetDoesNotHandOutWhatItsWaitersSawEvicted(t *testing.T) {
 
 func evictedAt(t *testing.T, moment string) {
 	t.Helper()
-	b := newShared()
-	b.crash = time.Now().Add(time.Hour)
+	b := fakes.NewFleet()
+	b.CrashedUntil = time.Now().Add(time.Hour)
 	s, other := open(t, b, store.Config{}), open(t, b, store.Config{})
 	src := &source{value: 1}
 	o := store.Options{CollapseFleet: true}

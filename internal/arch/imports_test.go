@@ -47,7 +47,7 @@ var rules = map[string]rule{
 	"breaker":         {own: []string{"store"}, others: []string{breakerLib}},
 
 	"internal/arch":          {},
-	"internal/fakes":         {own: []string{"store"}},
+	"internal/fakes":         {own: []string{"store", "store/memstore"}},
 	"internal/faults":        {},
 	"internal/fleet":         {},
 	"internal/flight":        {},
