@@ -65,6 +65,7 @@ type Cache struct {
 	offline  store.Offline // likewise
 	fleet    store.Fleet   // likewise
 	tier     string        // what a hit by Lookup names as its tier
+	private  bool          // the backend is this process's memory and nothing else
 
 	enabled  atomic.Bool
 	counters *counters
@@ -111,6 +112,7 @@ func New(c Config) (*Cache, error) {
 	if t, ok := store.As[store.Tier](cache.backend); ok {
 		cache.tier = t.Tier()
 	}
+	cache.private = cache.local != nil && cache.offline == nil && cache.tier == "memory"
 	if c.MaxFills > 0 {
 		cache.places = make(chan struct{}, c.MaxFills)
 	}

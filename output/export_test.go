@@ -39,6 +39,22 @@ func NewWire(key string, status int, ttl time.Duration, header http.Header, body
 	return &wire{key: key, status: status, ttl: ttl, made: 1, modified: 2, ops: difference(http.Header{}, header), body: body}
 }
 
+// NewPackedWire makes a page of status 200 with a compressed form, which is taken as it is.
+func NewPackedWire(key string, header http.Header, body, packed []byte) *Wire {
+	p := NewWire(key, http.StatusOK, time.Second, header, body)
+	p.gzip = packed
+	return p
+}
+
+// Gzip returns a page's compressed form.
+func (p *wire) Gzip() []byte { return p.gzip }
+
+// AcceptsGzip reports whether the lines of an Accept-Encoding field choose gzip.
+func AcceptsGzip(lines ...string) bool { return acceptsGzip(lines) }
+
+// Rangeable reports whether a Range field is answered with parts.
+func Rangeable(line string) bool { return rangeable([]string{line}) }
+
 // Decode reads a page.
 func Decode(b []byte, key string) (*Wire, error) { return decode(b, []byte(key)) }
 

@@ -274,13 +274,21 @@ func (f *Fill) record(a *answer, policyTTL time.Duration) (store.Record, *page, 
 	if a.told {
 		a.set(opCapped, "Cache-Control", a.header.Get("Cache-Control"))
 	}
-	w := &wire{key: q.key, status: a.status, ttl: ttl, made: now.Unix(), ops: a.stored(now), body: a.body}
+	w := &wire{key: q.key, status: a.status, ttl: ttl, made: now.Unix(), body: a.body}
+	if q.policy.compress {
+		w.gzip, w.fixed = a.compress(q.compressesNow(), q.policy.maxBytes-int64(len(a.body)))
+	}
+	w.ops = a.stored(now)
 	if modified := find(a.ops, "Last-Modified"); len(modified) == 1 {
 		if t, err := http.ParseTime(modified[0]); err == nil && t.Unix() > 0 {
 			w.modified = t.Unix()
 		}
 	}
 	value := w.encode()
+	if int64(len(value)) > q.policy.maxBytes && w.gzip != nil {
+		w.gzip, w.fixed = nil, true
+		value = w.encode()
+	}
 	if int64(len(value)) > q.policy.maxBytes {
 		return store.Record{}, nil, reasonTooLarge
 	}

@@ -105,7 +105,7 @@ func (m *Mount) Serve(w http.ResponseWriter, r *http.Request, x Exchange) error 
 	if p, left := m.peek(s.key); p != nil {
 		m.hit(r, x, p, left, "memory")
 		s.life = life{left, p.capped != nil, true}
-		err := m.replay(w, r, t.conditional, p, p.ops, left, m.cache.sources.memory)
+		err := m.replay(w, r, t, p, p.ops, left, m.cache.sources.memory)
 		s.life = life{}
 		return err
 	}
@@ -200,7 +200,7 @@ type request struct {
 func (q *request) answer(p *page, ops []op, left time.Duration, s *source) error {
 	scratch := q.x.Scratch()
 	scratch.life = life{left, p.capped != nil, true}
-	err := q.replay(q.w, q.r, q.conditional, p, ops, left, s)
+	err := q.replay(q.w, q.r, q.traits, p, ops, left, s)
 	scratch.life = life{}
 	return err
 }
@@ -264,6 +264,10 @@ func (q *request) miss() error {
 		if page != nil {
 			q.hit(q.r, q.x, page, left, c.tier)
 			return q.answer(page, page.ops, left, c.sources.backend)
+		}
+		if q.ranged {
+			// The handler may have a way to answer it, and nobody else is to have, or to wait for, a part of a page.
+			return q.bypass(q.w, q.r, q.x, reasonRange, "")
 		}
 		if q.r.Method == http.MethodHead {
 			return q.alone(reasonHead)

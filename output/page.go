@@ -10,7 +10,7 @@ import (
 )
 
 // page is an entry ready to be replayed: everything that all its answers share is made once. It is immutable but for
-// the last clock strings, and used by many answers at once.
+// the last clock strings and making, and used by many answers at once.
 type page struct {
 	wire
 	etag   string
@@ -19,6 +19,10 @@ type page struct {
 	controlled bool
 	capped     []string // of a Cache-Control that promises no more than the page itself has left; nil if there is none
 	clock      atomic.Pointer[clock]
+
+	variant *variant    // the compressed form; nil if there is none (yet)
+	making  atomic.Bool // somebody makes it, or has tried to
+	apart   int         // what the variant occupies besides the record, in bytes
 }
 
 // clock holds the header values that change with time, as they stood at one second.
@@ -41,6 +45,9 @@ func newPage(w *wire) *page {
 	if i := slices.IndexFunc(w.ops, func(o op) bool { return o.kind == opCapped }); i >= 0 {
 		p.capped = w.ops[i].values
 	}
+	if len(w.gzip) > 0 {
+		p.variant = newVariant(w.gzip, p.etag)
+	}
 	p.controlled = touched(w.ops, "Cache-Control") || touched(w.ops, "Expires")
 	return p
 }
@@ -48,7 +55,10 @@ func newPage(w *wire) *page {
 // size returns what the page occupies besides the entry it borrows from, in bytes.
 func (p *page) size() int {
 	const fixed, clocks = 288, 192 // the structs with their strings
-	size := fixed + clocks
+	size := fixed + clocks + p.apart
+	if p.variant != nil {
+		size += 128 + len(p.etag) // the struct with its strings
+	}
 	if p.capped != nil {
 		size += 16 + len(p.capped[0])
 	}

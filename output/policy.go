@@ -35,6 +35,7 @@ type Policy struct { //nolint:recvcheck // a value to its users; what only valid
 	perUser  bool
 	public   bool
 	fleet    bool
+	compress bool
 	statuses []statusTTL
 	maxBytes int64
 	jitter   float64
