@@ -32,20 +32,20 @@ func (p Policy) Compress() Policy {
 // minSaved is by how many bytes the compressed form must be smaller: about as many as its headers take.
 const minSaved = 64
 
-// variant is the compressed form of a page. It is immutable.
+// variant is one form of a page: as it is, or compressed. It is immutable.
 type variant struct {
 	body   []byte
-	etag   string
-	tags   []string // of ETag; nil if the page has none
-	length []string // of Content-Length
+	etag   string   // "" = none
+	length []string // of Content-Length; nil if the status allows no body
+	tags   []string // of ETag, in place of the page's own; not nil if and only if this is the compressed form
 }
 
-// encodingGzip is the Content-Encoding of all variants. It has no spare room; see apply.
+// encodingGzip is the Content-Encoding of all compressed forms. It has no spare room; see apply.
 var encodingGzip = []string{"gzip"}
 
-func newVariant(body []byte, etag string) *variant {
-	v := &variant{body: body, length: []string{strconv.Itoa(len(body))}}
-	if v.etag = gzipTag(etag); v.etag != "" {
+func gzipVariant(body []byte, etag string) *variant {
+	v := &variant{body: body, etag: gzipTag(etag), length: []string{strconv.Itoa(len(body))}, tags: []string{}}
+	if v.etag != "" {
 		v.tags = []string{v.etag}
 	}
 	return v
@@ -59,9 +59,9 @@ func gzipTag(etag string) string {
 	return ""
 }
 
-// apply turns the headers of the page into those of v.
+// apply turns the headers of the page as it is into those of its compressed form v.
 func (v *variant) apply(h http.Header, unchanged bool) {
-	if v.tags != nil {
+	if len(v.tags) > 0 {
 		h["Etag"] = v.tags
 	} else {
 		delete(h, "Etag")
@@ -71,13 +71,26 @@ func (v *variant) apply(h http.Header, unchanged bool) {
 	}
 }
 
-// choose returns the compressed form if r is to be answered with it, or nil. It makes it if it may be the first to ask.
-func (m *Mount) choose(r *http.Request, p *page, s *source) *variant {
-	if p.gzip == nil && (p.fixed || s != m.cache.sources.memory) || !acceptsGzip(r.Header["Accept-Encoding"]) {
-		return nil
+// represent returns the form of a page that r is answered with, whether with parts of it, and whether something outside may
+// encode what goes out. h are the headers that were there before.
+func (m *Mount) represent(h http.Header, r *http.Request, t traits, p *page, s *source) (v *variant, parts, encoded bool) {
+	switch {
+	case len(h) > 0 && encodedOutside(h, r):
+		return &p.whole, false, true
+	case t.ranged && p.status == http.StatusOK && rangeable(r.Header["Range"]):
+		return &p.whole, true, false
+	case m.compress && acceptsGzip(r.Header["Accept-Encoding"]):
+		if v = m.compressed(p, s); v != nil {
+			return v, false, false
+		}
 	}
-	if p.variant != nil || p.making.Load() || !p.making.CompareAndSwap(false, true) {
-		return p.variant
+	return &p.whole, false, false
+}
+
+// compressed returns the compressed form of a page, or nil. It makes it for a hit in memory, if that is the first to ask.
+func (m *Mount) compressed(p *page, s *source) *variant {
+	if p.compressed != nil || p.fixed || s != m.cache.sources.memory || p.making.Load() || !p.making.CompareAndSwap(false, true) {
+		return p.compressed
 	}
 	return m.compressHeld(p)
 }
@@ -89,7 +102,7 @@ func (m *Mount) compressHeld(p *page) *variant {
 		return nil // evicted or replaced a moment ago: it is not worth the time
 	}
 	room := m.policy.maxBytes - int64(len(held.Record().Value))
-	body := compressed(p.body, room)
+	body := gzipped(p.body, room)
 	if body == nil {
 		return nil
 	}
@@ -98,7 +111,7 @@ func (m *Mount) compressHeld(p *page) *variant {
 	q := newPage(&w)
 	q.apart = len(body)
 	held.SetView(q, q.size())
-	return q.variant
+	return q.compressed
 }
 
 // compressesNow reports whether the page that q makes is compressed at once: because its own answer is to be, or because the
@@ -117,7 +130,7 @@ func (a *answer) compress(now bool, room int64) (body []byte, fixed bool) {
 	case !a.compressible():
 		fixed = true
 	case now:
-		body = compressed(a.body, room)
+		body = gzipped(a.body, room)
 		fixed = body == nil
 	}
 	if named {
@@ -169,8 +182,8 @@ func (a *answer) unname() {
 	}
 }
 
-// compressed returns body compressed by gzip, or nil if that saves too little or takes more than room.
-func compressed(body []byte, room int64) []byte {
+// gzipped returns body compressed by gzip, or nil if that saves too little or takes more than room.
+func gzipped(body []byte, room int64) []byte {
 	z := gzips.Get().(*gzipper) //nolint:errcheck // the pool holds nothing else
 	defer gzips.Put(z)
 	z.out.Reset()

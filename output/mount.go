@@ -23,6 +23,7 @@ type Mount struct {
 	tags     []Template
 	prefix   []byte   // of every key
 	control  []string // Cache-Control of an answer whose handler sets none
+	compress bool     // the policy's
 	bypassed map[string][]string
 
 	nested atomic.Bool // some route is in inner
@@ -56,6 +57,7 @@ func (c *Cache) Mount(p Policy, d Door) (*Mount, error) {
 		cache: c, policy: p, door: d, tags: tags,
 		prefix:   keyPrefix(c.store.Namespace(), c.config.Name, c.config.Version, &selects),
 		control:  []string{"no-cache"},
+		compress: p.compress,
 		bypassed: make(map[string][]string, len(reasons)),
 	}
 	if p.perUser {

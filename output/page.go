@@ -13,16 +13,15 @@ import (
 // the last clock strings and making, and used by many answers at once.
 type page struct {
 	wire
-	etag   string
-	length []string // of Content-Length; nil if the status allows no body
+	whole variant // the page as it is
 	// controlled: the handler said how long browsers may keep the answer.
 	controlled bool
 	capped     []string // of a Cache-Control that promises no more than the page itself has left; nil if there is none
 	clock      atomic.Pointer[clock]
 
-	variant *variant    // the compressed form; nil if there is none (yet)
-	making  atomic.Bool // somebody makes it, or has tried to
-	apart   int         // what the variant occupies besides the record, in bytes
+	compressed *variant    // nil if there is none (yet)
+	making     atomic.Bool // somebody makes it, or has tried to
+	apart      int         // what it occupies besides the record, in bytes
 }
 
 // clock holds the header values that change with time, as they stood at one second.
@@ -35,18 +34,18 @@ type clock struct {
 }
 
 func newPage(w *wire) *page {
-	p := &page{wire: *w}
+	p := &page{wire: *w, whole: variant{body: w.body}}
 	if etag := find(w.ops, "Etag"); len(etag) > 0 {
-		p.etag = etag[0]
+		p.whole.etag = etag[0]
 	}
 	if bodyAllowed(w.status) {
-		p.length = []string{strconv.Itoa(len(w.body))}
+		p.whole.length = []string{strconv.Itoa(len(w.body))}
 	}
 	if i := slices.IndexFunc(w.ops, func(o op) bool { return o.kind == opCapped }); i >= 0 {
 		p.capped = w.ops[i].values
 	}
 	if len(w.gzip) > 0 {
-		p.variant = newVariant(w.gzip, p.etag)
+		p.compressed = gzipVariant(w.gzip, p.whole.etag)
 	}
 	p.controlled = touched(w.ops, "Cache-Control") || touched(w.ops, "Expires")
 	return p
@@ -54,10 +53,10 @@ func newPage(w *wire) *page {
 
 // size returns what the page occupies besides the entry it borrows from, in bytes.
 func (p *page) size() int {
-	const fixed, clocks = 288, 192 // the structs with their strings
+	const fixed, clocks = 384, 192 // the structs with their strings
 	size := fixed + clocks + p.apart
-	if p.variant != nil {
-		size += 128 + len(p.etag) // the struct with its strings
+	if p.compressed != nil {
+		size += 192 + len(p.whole.etag) // the struct with its strings
 	}
 	if p.capped != nil {
 		size += 16 + len(p.capped[0])

@@ -91,7 +91,7 @@ func (w *partWriter) WriteHeader(code int) {
 	}
 	switch code {
 	case http.StatusOK:
-		h["Content-Length"] = w.page.length // which ServeContent leaves out if there is a Content-Encoding
+		h["Content-Length"] = w.page.whole.length // which ServeContent leaves out if there is a Content-Encoding
 	case http.StatusRequestedRangeNotSatisfiable:
 		// It has a body of its own, of which nothing that the page says of its body or its life is true.
 		for name := range h {

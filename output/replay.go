@@ -15,24 +15,20 @@ func (m *Mount) replay(
 ) error {
 	h := w.Header()
 	alone := len(h) == 0 && !s.own // nobody else has set anything: nothing needs to be looked up
-	encoded := len(h) > 0 && encodedOutside(h, r)
-	parts := t.ranged && !encoded && p.status == http.StatusOK && rangeable(r.Header["Range"])
-	etag, length, body := p.etag, p.length, p.body
-	var v *variant
-	if m.policy.compress && !encoded && !parts {
-		if v = m.choose(r, p, s); v != nil {
-			etag, length, body = v.etag, v.length, v.body
-		}
+	v, parts, encoded := &p.whole, false, false
+	if len(h) > 0 || t.ranged || m.compress {
+		v, parts, encoded = m.represent(h, r, t, p, s)
 	}
-	unchanged := t.conditional && response.NotModified(r, p.status, etag, p.lastModified())
+	unchanged := t.conditional && response.NotModified(r, p.status, v.etag, p.lastModified())
 	if unchanged {
 		applyUnchanged(h, ops)
 	} else {
 		apply(h, ops)
 	}
-	if v != nil {
+	switch {
+	case v.tags != nil:
 		v.apply(h, unchanged)
-	} else if encoded {
+	case encoded:
 		weaken(h)
 	}
 	if !p.controlled && (alone || len(h["Cache-Control"]) == 0 && len(h["Expires"]) == 0) {
@@ -60,14 +56,14 @@ func (m *Mount) replay(
 		serveParts(w, r, p)
 		return nil
 	}
-	if length != nil {
-		h["Content-Length"] = length
+	if v.length != nil {
+		h["Content-Length"] = v.length
 	}
 	w.WriteHeader(p.status)
-	if length == nil || len(body) == 0 || r.Method == http.MethodHead {
+	if v.length == nil || len(v.body) == 0 || r.Method == http.MethodHead {
 		return nil
 	}
-	_, err := w.Write(body)
+	_, err := w.Write(v.body)
 	return err
 }
 
