@@ -102,6 +102,7 @@ func (m *Mount) compressHeld(p *page) *variant {
 		return nil // evicted or replaced a moment ago: it is not worth the time
 	}
 	room := m.policy.maxBytes - int64(len(held.Record().Value))
+	m.cache.at("compress")
 	body := gzipped(p.body, room)
 	if body == nil {
 		return nil

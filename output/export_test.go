@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// SetYield has f called at the points where a test wants to let others run: "look-up", "fill", "seal", "store", and
-// with CollapseFleet "fleet" after the wait and "fleet found" before what was found is handed out.
+// SetYield has f called at the points where a test wants to let others run: "look-up", "fill", "seal", "store", with
+// Compress "compress" before a hit makes the compressed form, and with CollapseFleet "fleet" after the wait and "fleet found" before what was found is handed out.
 func (c *Cache) SetYield(f func(point string)) { c.yield = f }
 
 // KeyAndView returns the canonical key of a request, and the request as a handler would see it during a fill.
@@ -48,6 +48,9 @@ func NewPackedWire(key string, header http.Header, body, packed []byte) *Wire {
 
 // Gzip returns a page's compressed form.
 func (p *wire) Gzip() []byte { return p.gzip }
+
+// GzipTag returns the entity tag of the compressed form.
+func GzipTag(etag string) string { return gzipTag(etag) }
 
 // AcceptsGzip reports whether the lines of an Accept-Encoding field choose gzip.
 func AcceptsGzip(lines ...string) bool { return acceptsGzip(lines) }
