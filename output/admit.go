@@ -89,7 +89,8 @@ func admitControl(lines []string) string {
 func admitVary(lines []string, p *Policy) bool {
 	for item := range listItems(lines) {
 		name := http.CanonicalHeaderKey(item)
-		if !slices.Contains(p.headers, name) && !(p.compress && name == "Accept-Encoding") {
+		hidden := p.compress && name == "Accept-Encoding"
+		if !hidden && !slices.Contains(p.headers, name) {
 			return false
 		}
 	}

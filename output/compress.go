@@ -118,8 +118,7 @@ func (m *Mount) compressHeld(p *page) *variant {
 // compressesNow reports whether the page that q makes is compressed at once: because its own answer is to be, or because the
 // backend gives a hit no place where it could leave what it has made.
 func (q *request) compressesNow() bool {
-	h := q.w.Header()
-	return !q.cache.private || acceptsGzip(q.r.Header["Accept-Encoding"]) && !(len(h) > 0 && encodedOutside(h, q.r))
+	return !q.cache.private || acceptsGzip(q.r.Header["Accept-Encoding"]) && !encodedOutside(q.w.Header(), q.r)
 }
 
 // compress prepares an admitted answer for a policy that compresses. It returns the compressed form if that is to be made

@@ -69,7 +69,7 @@ func FuzzAcceptEncoding(f *testing.F) {
 	item := regexp.MustCompile(`^[ \t]*([^;]+?)[ \t]*(?:;[ \t]*[qQ]=(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)[ \t]*)?$`)
 	f.Fuzz(func(t *testing.T, one, two string) {
 		weights := map[string]float64{}
-		for _, text := range strings.Split(one+","+two, ",") {
+		for text := range strings.SplitSeq(one+","+two, ",") {
 			found := item.FindStringSubmatch(text)
 			if found == nil || strings.Trim(found[1], " \t") == "" {
 				continue

@@ -48,6 +48,36 @@ var mistakes = map[string]map[string]mutant{
 		"nobody remembers what is not worth keeping": {"fill.go", []string{
 			"c.dull.remember([]byte(q.key))", "if !MUTANT {\n\t\tc.dull.remember([]byte(q.key))\n\t}",
 		}, "TestUncacheable"},
+		"both forms have one tag": {"compress.go", []string{
+			"return stem + `-gzip\"`\n", "if MUTANT {\n\t\treturn etag\n\t}\n\treturn stem + `-gzip\"`\n",
+		}, "TestCompress"},
+		"a condition is judged against the page as it is": {"replay.go", []string{
+			"response.NotModified(r, p.status, v.etag,", "response.NotModified(r, p.status, map[bool]string{true: p.whole.etag, false: v.etag}[MUTANT],",
+		}, "TestCompressConditions"},
+		"nothing says that there are two forms": {"compress.go", []string{
+			"if named || !fixed {", "if (named || !fixed) && !MUTANT {",
+		}, "TestCompress"},
+		"a weight of nothing counts as one": {"encoding.go", []string{
+			"return gzip > 0 && gzip >= identity", "if MUTANT {\n\t\treturn gzip >= 0 && gzip >= identity\n\t}\n\treturn gzip > 0 && gzip >= identity",
+		}, "TestAcceptEncoding|TestCompressObeysTheWeights"},
+		"a part is given under an encoder": {"compress.go", []string{
+			"case len(h) > 0 && encodedOutside(h, r):", "case len(h) > 0 && encodedOutside(h, r) && !(MUTANT && t.ranged):",
+		}, "TestUnderAnEncoder"},
+		"a page is compressed under an encoder": {"compress.go", []string{
+			"\t\treturn &p.whole, false, true\n", "\t\tif MUTANT && p.compressed != nil {\n\t\t\treturn p.compressed, false, true\n\t\t}\n\t\treturn &p.whole, false, true\n",
+		}, "TestCompressUnderAnEncoder"},
+		"a strong tag stays on what is encoded outside": {"replay.go", []string{
+			"case encoded:", "case encoded && !MUTANT:",
+		}, "TestUnderAnEncoder"},
+		"a part that is not there joins a flight": {"mount.go", []string{
+			"if q.ranged || q.r.Method == http.MethodHead {", "if q.ranged && !MUTANT || q.r.Method == http.MethodHead {",
+		}, "TestRangeOnAMiss"},
+		"every hit that asks compresses": {"compress.go", []string{
+			"p.making.Load() || !p.making.CompareAndSwap(false, true) {", "!MUTANT && (p.making.Load() || !p.making.CompareAndSwap(false, true)) {",
+		}, "TestCompressHasOneMaker|TestCompressIsDoneOnce"},
+		"what a hit has compressed does not count": {"page.go", []string{
+			"fixed + clocks + p.apart\n", "fixed + clocks + p.apart\n\tif MUTANT {\n\t\tsize -= p.apart\n\t}\n",
+		}, "TestI8_TheCompressedForm"},
 	},
 	"internal/flight": {
 		"Seal does nothing":                    {"flight.go", []string{"f.sealed = true", "f.sealed = !MUTANT"}, "."},
@@ -73,7 +103,7 @@ func TestMutantsOfTheSourceAreCaught(t *testing.T) {
 			binary := mutants.Build(t, filepath.Join("..", in), edits)
 			control := "."
 			if in == "output" {
-				control = "TestI1_EvictionAt|TestStampede|TestUncacheable"
+				control = "TestI1_EvictionAt|TestStampede|TestUncacheable|Compress|Range|Encod"
 			}
 			if said, found := runMutant(t, binary, "", control); found {
 				t.Fatalf("the tests fail without a mutant:\n%s", said)

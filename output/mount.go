@@ -267,12 +267,8 @@ func (q *request) miss() error {
 			q.hit(q.r, q.x, page, left, c.tier)
 			return q.answer(page, page.ops, left, c.sources.backend)
 		}
-		if q.ranged {
-			// The handler may have a way to answer it, and nobody else is to have, or to wait for, a part of a page.
-			return q.bypass(q.w, q.r, q.x, reasonRange, "")
-		}
-		if q.r.Method == http.MethodHead {
-			return q.alone(reasonHead)
+		if q.ranged || q.r.Method == http.MethodHead {
+			return q.unshared()
 		}
 		if q.fillsItself() {
 			return q.alone(reasonNested)
