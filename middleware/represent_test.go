@@ -111,6 +111,7 @@ func TestGzipOutside(t *testing.T) {
 			{[]string{"Accept-Encoding: gzip", `If-None-Match: W/"v1"`}, 304, "", `W/"v1"`, ""},
 			{[]string{"Range: bytes=4-8"}, 206, "", `"v1"`, "happy"},
 			{[]string{"Accept-Encoding: identity", "Range: bytes=4-8"}, 206, "", `"v1"`, "happy"},
+			{[]string{"Accept-Encoding: identity;q=1, *;q=0", "Range: bytes=4-8"}, 206, "", `"v1"`, "happy"}, // Chrome, of a film
 			{nil, 200, "", `"v1"`, longPage},
 			{[]string{`If-None-Match: "v1"`}, 304, "", `"v1"`, ""},
 		} {

@@ -1,13 +1,14 @@
 package output_test
 
 import (
-	"github.com/google/go-cmp/cmp"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/echocache/echocache/internal/fakes"
 	"github.com/echocache/echocache/output"

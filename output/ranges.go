@@ -116,7 +116,7 @@ func (w *partWriter) WriteHeader(code int) {
 }
 
 // encodedOutside reports whether something outside may encode the answer to r, whose headers are h so far: it has said so
-// in Vary, as Echo's Gzip does, and the client takes more than identity. Even with a weight of 0: Echo's Gzip does not read
+// in Vary, as Echo's Gzip does, and the client names more than identity. Even with a weight of 0: Echo's Gzip does not read
 // it. Of such an answer no part can be given, since the parts would be encoded one by one, and its entity tag is not that
 // of the bytes which arrive (RFC 9110, section 8.8.1).
 func encodedOutside(h http.Header, r *http.Request) bool {
@@ -126,9 +126,15 @@ func encodedOutside(h http.Header, r *http.Request) bool {
 	}
 	for item := range listItems(r.Header["Accept-Encoding"]) {
 		coding, _, _ := strings.Cut(item, ";")
-		if !strings.EqualFold(strings.TrimRight(coding, " \t"), "identity") {
-			return true
+		coding = strings.TrimRight(coding, " \t")
+		if strings.EqualFold(coding, "identity") {
+			continue
 		}
+		// Browsers ask for parts of a film with "identity;q=1, *;q=0".
+		if _, weight, ok := codingWeight(item); coding == "*" && ok && weight == 0 {
+			continue
+		}
+		return true
 	}
 	return false
 }

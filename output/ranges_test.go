@@ -315,6 +315,8 @@ func TestUnderAnEncoder(t *testing.T) {
 		"in any case":             {"Origin, accept-encoding", []string{"Accept-Encoding", "GZIP"}, true},
 		"for another coding":      {"Accept-Encoding", []string{"Accept-Encoding", "identity, br;q=0.1"}, true},
 		"for whatever there is":   {"Accept-Encoding", []string{"Accept-Encoding", "*"}, true},
+		"refuses all others":      {"Accept-Encoding", []string{"Accept-Encoding", "identity;q=1, *;q=0"}, false},
+		"nearly all others":       {"Accept-Encoding", []string{"Accept-Encoding", "identity;q=1, *;q=0, br"}, true},
 		"refuses gzip, in vain":   {"Accept-Encoding", []string{"Accept-Encoding", "gzip;q=0"}, true},
 		"in the second line":      {"Accept-Encoding", []string{"Accept-Encoding", "identity", "Accept-Encoding", "gzip"}, true},
 		"for the page as it is":   {"Accept-Encoding", []string{"Accept-Encoding", "Identity;q=1"}, false},
