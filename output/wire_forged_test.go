@@ -168,6 +168,25 @@ func TestDecodedPagesHaveNoRoom(t *testing.T) {
 	}
 }
 
+// The two forms of a page lie one behind the other: neither is copied, and neither can grow into what follows.
+func TestDecodedFormsAreViews(t *testing.T) {
+	t.Parallel()
+	entry := packedPage().Encode()
+	at := len(entry) - len("bodyzip")
+	entry = append(entry, "next"...)[:len(entry)]
+	page, err := output.Decode(entry, "key")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if &page.Body()[0] != &entry[at] || &page.Gzip()[0] != &entry[at+len("body")] {
+		t.Error("a copy")
+	}
+	_, _ = append(page.Body(), '!'), append(page.Gzip(), '!')
+	if got := string(entry[at : len(entry)+len("next")]); got != "bodyzipnext" {
+		t.Errorf("an append has made of it %q", got)
+	}
+}
+
 // FuzzDecodeHead puts a right checksum in front of any head, which chance would never find.
 func FuzzDecodeHead(f *testing.F) {
 	for _, entry := range forged() {
