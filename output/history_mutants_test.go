@@ -31,22 +31,22 @@ var mistakes = map[string]map[string]mutant{
 			"if w.Started() <= arrived {", "if w.Started() <= arrived && !MUTANT {",
 		}, everyPlaceTest},
 		"waiters of a fenced fill are shown it": {"fill.go", []string{
-			"f.end(outcome{kind: outcomeFenced})", "if MUTANT {\n\t\tf.end(outcome{outcomeStored, p, r.TTL})\n\t}\n\tf.end(outcome{kind: outcomeFenced})",
+			"f.end(outcome{kind: outcomeFenced})", "if MUTANT {\n\t\tf.end(outcome{outcomeStored, p, p.ttl})\n\t}\n\tf.end(outcome{kind: outcomeFenced})",
 		}, everyPlaceTest},
 		"a doubtful store counts as one": {"fill.go", []string{
-			"c.counters.because(reasonBackend)\n", "if MUTANT {\n\t\tf.end(outcome{outcomeStored, p, r.TTL})\n\t}\n",
+			"c.counters.because(reasonBackend)\n", "if MUTANT {\n\t\tf.end(outcome{outcomeStored, p, p.ttl})\n\t}\n",
 		}, everyPlaceTest},
 		"a leader that may be late does not look again": {"mount.go", []string{
 			"if role == flight.LeadAgain {", "if role == flight.LeadAgain && !MUTANT {",
 		}, "TestStampedeIsOneFill"},
 		"a leader that finds the page keeps its flight": {"mount.go", []string{
-			"\t\t\t\tf.Abandon()\n", "if !MUTANT {\n\t\tf.Abandon()\n\t}\n",
+			"\t\t\t\tf.Finish(outcome{kind: outcomeAgain})\n", "if !MUTANT {\n\t\tf.Finish(outcome{kind: outcomeAgain})\n\t}\n",
 		}, "TestStampedeALateLeader"},
 		"a panic leaves the waiters behind": {"fill.go", []string{
 			"\t\t\tf.broken()\n", "if !MUTANT {\n\t\tf.broken()\n\t}\n",
 		}, "TestStampedeSurvivesItsLeader"},
 		"nobody remembers what is not worth keeping": {"fill.go", []string{
-			"c.dull.remember([]byte(q.key))", "if !MUTANT {\n\t\tc.dull.remember([]byte(q.key))\n\t}",
+			"c.dull.begin([]byte(q.key))", "if !MUTANT {\n\t\tc.dull.begin([]byte(q.key))\n\t}",
 		}, "TestUncacheable"},
 	},
 	"internal/flight": {

@@ -149,6 +149,12 @@ func (p Policy) String() string {
 	if p.jitter != DefaultJitter {
 		fmt.Fprintf(&b, ".Jitter(%v)", p.jitter)
 	}
+	if p.revalidate > 0 {
+		fmt.Fprintf(&b, ".StaleWhileRevalidate(%s)", p.revalidate)
+	}
+	if p.ifError > 0 {
+		fmt.Fprintf(&b, ".StaleIfError(%s)", p.ifError)
+	}
 	if p.fleet {
 		b.WriteString(".CollapseFleet()")
 	}
