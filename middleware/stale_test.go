@@ -523,7 +523,7 @@ func TestStaleRefreshGivesWayToClients(t *testing.T) {
 		if n := o.runs.Load(); n != 1 {
 			t.Errorf("the handler ran %d times while there was no place", n)
 		}
-		time.Sleep(time.Second)
+		time.Sleep(1100 * time.Millisecond)
 		o.want("200 run 1, hit; ttl=-2; detail=memory", "200 run 2, hit; ttl=10; detail=memory")
 	})
 }

@@ -48,6 +48,39 @@ var mistakes = map[string]map[string]mutant{
 		"nobody remembers what is not worth keeping": {"fill.go", []string{
 			"c.dull.begin([]byte(q.key))", "if !MUTANT {\n\t\tc.dull.begin([]byte(q.key))\n\t}",
 		}, "TestUncacheable"},
+		"what was found before stands in for a failure": {"stale.go", []string{
+			"\tp, left, _ := q.lookUp(context.WithoutCancel", "\tif MUTANT {\n\t\treturn q.stale, q.staleLeft\n\t}\n\tp, left, _ := q.lookUp(context.WithoutCancel",
+		}, "TestI1_StaleIsLookedUpAgain"},
+		"the fence of a refresh is taken when it stores": {"fill.go", []string{
+			"\treturn f.q.cache.backend.Store(", "\tif MUTANT && f.q.renews() {\n\t\t_, _, r.Fence = f.q.lookUpBy(f.q.r.Context(), f.q.cache.backend.Lookup)\n\t}\n\treturn f.q.cache.backend.Store(",
+		}, "TestI1_EvictionAtEveryPlaceOfARefresh"},
+		"a page is shown at once for as long as it is kept": {"stale.go", []string{
+			"case -left < q.policy.revalidate:", "case -left < q.policy.revalidate || MUTANT:",
+		}, "TestStaleIsObserved"},
+		"a failure is nobody's but the leader's": {"stale.go", []string{
+			"\tf.end(outcome{kind: outcomeBroken})", "\tif MUTANT {\n\t\tf.end(outcome{})\n\t}\n\tf.end(outcome{kind: outcomeBroken})",
+		}, "TestStaleIsForAllWhoWait"},
+		"refreshes have no bound": {"refresh.go", []string{
+			"|| len(s.keys) >= maxRefreshes {", "|| len(s.keys) >= maxRefreshes && !MUTANT {",
+		}, "TestStaleRefreshesAreBounded"},
+		"a refresh in vain is tried again at once": {"refresh.go", []string{
+			"if c.retries.holds([]byte(q.key)) ||", "if c.retries.holds([]byte(q.key)) && !MUTANT ||",
+		}, "TestStaleRefreshBacksOff"},
+		"a refresh may arrive at any key": {"refresh.go", []string{
+			"q.during.key == q.key\n}", "(q.during.key == q.key || MUTANT)\n}",
+		}, "TestI4_StaleRefreshOfAnotherKeyIsNone"},
+		"every process makes a stale page anew": {"refresh.go", []string{
+			"if c.fleet != nil && q.policy.fleet {", "if c.fleet != nil && q.policy.fleet && !MUTANT {",
+		}, "TestStaleRefreshCollapsesTheFleet"},
+		"Close does not wait for refreshes": {"refresh.go", []string{
+			"\t\ts.all.Wait()", "\t\tif !MUTANT {\n\t\t\ts.all.Wait()\n\t\t}",
+		}, "TestStaleRefreshIsWaitedForByClose"},
+		"what is stale in memory hides what is fresh behind it": {"mount.go", []string{
+			"left <= 0 && q.cache.past != nil {", "left <= 0 && q.cache.past != nil && !MUTANT {",
+		}, "TestStaleInMemoryHidesNothingFresh"},
+		"what may have been evicted is shown stale": {"offline.go", []string{
+			"p == nil || left <= p.tail {", "p == nil || left <= p.tail && !MUTANT {",
+		}, "TestStaleIsNotShownOffline"},
 	},
 	"internal/flight": {
 		"Seal does nothing":                    {"flight.go", []string{"f.sealed = true", "f.sealed = !MUTANT"}, "."},
@@ -73,7 +106,7 @@ func TestMutantsOfTheSourceAreCaught(t *testing.T) {
 			binary := mutants.Build(t, filepath.Join("..", in), edits)
 			control := "."
 			if in == "output" {
-				control = "TestI1_EvictionAt|TestStampede|TestUncacheable"
+				control = "TestI1_EvictionAt|TestStampede|TestUncacheable|Stale"
 			}
 			if said, found := runMutant(t, binary, "", control); found {
 				t.Fatalf("the tests fail without a mutant:\n%s", said)

@@ -202,7 +202,7 @@ func (m *Mount) hit(r *http.Request, x Exchange, p *page, left time.Duration, ti
 	}
 	m.cache.config.Observer.Hit(Event{
 		Cache: m.cache.config.Name, Route: x.Route(), Method: r.Method, Status: p.status, Tier: tier,
-		TTL: left, Bytes: len(p.body),
+		TTL: left, Stale: left <= 0, Bytes: len(p.body),
 	})
 }
 
