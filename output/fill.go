@@ -322,7 +322,7 @@ func (f *Fill) record(a *answer, policyTTL time.Duration) (store.Record, *page, 
 	if a.told {
 		a.set(opCapped, "Cache-Control", a.header.Get("Cache-Control"))
 	}
-	w := &wire{key: q.key, status: a.status, ttl: ttl, tail: q.policy.tail(), made: now.Unix(), ops: a.stored(now), body: a.body}
+	w := &wire{key: q.key, status: a.status, ttl: ttl, tail: q.policy.tailFor(a.status), made: now.Unix(), ops: a.stored(now), body: a.body}
 	if modified := find(a.ops, "Last-Modified"); len(modified) == 1 {
 		if t, err := http.ParseTime(modified[0]); err == nil && t.Unix() > 0 {
 			w.modified = t.Unix()

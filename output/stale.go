@@ -16,7 +16,8 @@ import (
 // comes to nothing the stale page stands, and the next try is made after 1 s, then after twice as long each time, up to
 // 30 s.
 //
-// What browsers and CDNs may do with a stale answer is said by a [response.Policy].
+// A page with a status of 4xx or 5xx, kept by [Policy.StatusFor], is never shown stale. What browsers and CDNs may do with
+// a stale answer is said by a [response.Policy].
 func (p Policy) StaleWhileRevalidate(d time.Duration) Policy {
 	p.checkStale("StaleWhileRevalidate", d)
 	p.revalidate = d
@@ -44,8 +45,14 @@ func (p *Policy) checkStale(method string, d time.Duration) {
 	}
 }
 
-// tail is for how long a page is kept after it is no longer fresh.
-func (p *Policy) tail() time.Duration { return max(p.revalidate, p.ifError) }
+// tailFor is for how long a page with this status is kept after it is no longer fresh. An error that is kept is not kept
+// longer than it was meant to be.
+func (p *Policy) tailFor(status int) time.Duration {
+	if status >= http.StatusBadRequest {
+		return 0
+	}
+	return max(p.revalidate, p.ifError)
+}
 
 // How long a key whose handler has failed is left alone.
 const (

@@ -265,6 +265,17 @@ func TestStaleIsNotShownOffline(t *testing.T) {
 	})
 }
 
+// An error that a policy keeps is over when its time is.
+func TestStaleErrorIsNoAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := serve(t, output.Config{}, forAMinute().StaleIfError(time.Hour).StatusFor(10*time.Second, http.StatusNotFound),
+			status(http.StatusNotFound))
+		p.wantTold(t, "404 , fwd=uri-miss; stored; ttl=10", "404 , hit; ttl=10; detail=memory")
+		time.Sleep(11 * time.Second)
+		p.wantTold(t, "404 , fwd=uri-miss; stored; ttl=10")
+	})
+}
+
 // flaky is a handler that fails once fails is set.
 func flaky(fails *atomic.Bool, d time.Duration) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
