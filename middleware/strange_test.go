@@ -93,15 +93,15 @@ func wireAnswer(t *testing.T, address string) string {
 	_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
 	_, _ = io.WriteString(conn, "GET /x HTTP/1.1\r\nHost: shop.example\r\nX-User: alice\r\nConnection: close\r\n\r\n")
 	all, err := io.ReadAll(conn)
-	seen := itsOwn.ReplaceAllString(string(all), "")
-	if size := len(seen); size > 1<<10 {
-		seen = seen[:200] + fmt.Sprintf("… %d", size)
+	head, body, _ := strings.Cut(string(all), "\r\n\r\n")
+	if len(body) > 1<<10 {
+		body = fmt.Sprintf("%d x", strings.Count(body, "x")) // where it is cut into chunks may differ
 	}
-	return seen + fmt.Sprint(" ", err)
+	return itsOwn.ReplaceAllString(head, "") + "\r\n\r\n" + body + fmt.Sprint(" ", err)
 }
 
-// itsOwn is what may differ: what the cache says, the time, and where a long body is cut into chunks.
-var itsOwn = regexp.MustCompile(`(?m)^(?:Cache-Status|Date): .*\r\n|(?:\r\n)?^[0-9a-f]{3,}\r\n`)
+// itsOwn is what may differ: what the cache says, and the time.
+var itsOwn = regexp.MustCompile(`(?m)^(?:Cache-Status|Date): [^\n]*(?:\n|$)`)
 
 // Under every policy a client sees of a strange handler what it sees without a cache; nothing is stored, and nothing is
 // left behind.
