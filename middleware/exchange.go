@@ -130,18 +130,26 @@ func (x *exchange) render(f *output.Fill, err error) error {
 func (x *exchange) Again() (http.Handler, *http.Request) {
 	c := x.context
 	old := c.Request()
-	ctx := context.Background()
-	for _, key := range [...]any{http.ServerContextKey, http.LocalAddrContextKey} {
-		if v := old.Context().Value(key); v != nil {
-			ctx = context.WithValue(ctx, key, v)
-		}
-	}
-	r := old.Clone(ctx)
+	r := old.Clone(served{context.Background(), old.Context()})
 	if u, err := url.ParseRequestURI(r.RequestURI); err == nil {
 		r.URL = u
 	}
 	r.Form, r.PostForm, r.MultipartForm = nil, nil, nil
 	return c.Echo(), r
+}
+
+// served is a context with what of another's values the server has put there.
+type served struct {
+	context.Context
+
+	request context.Context //nolint:containedctx // only those values count
+}
+
+func (s served) Value(key any) any {
+	if key == http.ServerContextKey || key == http.LocalAddrContextKey {
+		return s.request.Value(key)
+	}
+	return nil
 }
 
 // ErrorStatus returns the code of an [echo.HTTPError]. What any other error is answered with only Echo's error handler

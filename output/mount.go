@@ -328,14 +328,8 @@ func (q *request) miss() error {
 		if q.stale != nil && q.servesStale(q.staleLeft) {
 			return q.answerStale(q.stale, q.staleLeft, c.tier, c.sources.backend)
 		}
-		if q.r.Method == http.MethodHead {
-			return q.alone(reasonHead)
-		}
-		if q.fillsItself() {
-			return q.alone(reasonNested)
-		}
-		if c.dull.holds([]byte(q.key)) {
-			return q.alone(reasonUncacheable)
+		if reason := q.lonely(); reason != "" {
+			return q.alone(reason)
 		}
 		f, waiter, role := c.flights.Join(q.key, since, c.config.Patience)
 		if role == flight.LeadAgain {
@@ -367,6 +361,20 @@ func (q *request) miss() error {
 		return q.alone(reasonFenced)
 	}
 	return q.alone(reasonDeadline)
+}
+
+// lonely returns why the request has to run the handler for itself, or "".
+func (q *request) lonely() string {
+	switch {
+	case q.r.Method == http.MethodHead:
+		return reasonHead
+	case q.fillsItself():
+		return reasonNested
+	case q.cache.dull.holds([]byte(q.key)):
+		return reasonUncacheable
+	default:
+		return ""
+	}
 }
 
 // follow waits for another's fill. It reports whether the request is answered.

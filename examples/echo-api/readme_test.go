@@ -31,7 +31,7 @@ func TestREADMEDatabaseDownSession(t *testing.T) {
 		t.Fatalf("it begins with %q and %q", session[0].command, session[1].command)
 	}
 	c, err := readConfig(func(name string) string {
-		for _, set := range strings.Fields(environment) {
+		for set := range strings.FieldsSeq(environment) {
 			if value, is := strings.CutPrefix(set, name+"="); is {
 				return value
 			}
