@@ -93,8 +93,6 @@ func (c *fillContext) Value(key any) any {
 
 // fillOf returns the innermost fill under way in ctx, or nil. One that has left (see [Fill.leave]) is none.
 func fillOf(ctx context.Context) *Fill {
-	if f, _ := ctx.Value(fillKey{}).(*Fill); f != nil && !f.aside.Load() {
-		return f
-	}
-	return nil
+	f, _ := around(ctx)
+	return f
 }

@@ -67,9 +67,13 @@ func (p *page) size() int {
 	return size
 }
 
-// at returns the clock strings for an entry that has left to live, from source. They are made once a second.
+// at returns the clock strings for an entry that is fresh for left, from source. A negative left says for how long it has
+// been stale. They are made once a second.
 func (p *page) at(left time.Duration, s *source) *clock {
 	ttl := int64(left / time.Second)
+	if left < 0 { // rounded down there too: it never seems fresher than it is, and what is stale is below 0
+		ttl = -int64((-left + time.Second - 1) / time.Second)
+	}
 	age := max(0, int64((p.ttl-left)/time.Second))
 	c := p.clock.Load()
 	if c != nil && c.age == age && c.ttl == ttl && c.source == s {

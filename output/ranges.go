@@ -66,15 +66,6 @@ func offsetLess(a, b string) bool {
 	return a < b
 }
 
-// unshared has the handler answer a request of which no page comes. Nobody waits for it, and it waits for nobody. What asks
-// for a part passes: the handler may have a way to answer it.
-func (q *request) unshared() error {
-	if q.ranged {
-		return q.bypass(q.w, q.r, q.x, reasonRange, "")
-	}
-	return q.alone(reasonHead)
-}
-
 // serveParts writes the parts of a page that r asks for, or all of it where If-Range says so (RFC 9110, section 14). The
 // headers of the whole page are set already. Preconditions have been judged.
 func serveParts(w http.ResponseWriter, r *http.Request, p *page) {

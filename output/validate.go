@@ -155,6 +155,12 @@ func (p Policy) String() string {
 	if p.compress {
 		b.WriteString(".Compress()")
 	}
+	if p.revalidate > 0 {
+		fmt.Fprintf(&b, ".StaleWhileRevalidate(%s)", p.revalidate)
+	}
+	if p.ifError > 0 {
+		fmt.Fprintf(&b, ".StaleIfError(%s)", p.ifError)
+	}
 	if p.fleet {
 		b.WriteString(".CollapseFleet()")
 	}

@@ -17,7 +17,8 @@ import (
 //	checksum     4 bytes, little endian: CRC-32C of everything from the next field to the body's first byte
 //	key          text; must be the one that was asked for
 //	status
-//	ttl          nanoseconds from the moment of the store
+//	ttl          nanoseconds from the moment of the store, for which the page is fresh
+//	tail         nanoseconds after that, for which it is kept as stale
 //	made         seconds since 1970, when the fill ended
 //	modified     seconds since 1970 of Last-Modified, 0 = none
 //	fields       count, then for each: kind (1 byte), name (text), values (count, then texts);
@@ -34,6 +35,7 @@ type wire struct {
 	key      string
 	status   int
 	ttl      time.Duration
+	tail     time.Duration
 	made     int64
 	modified int64
 	ops      []op
@@ -73,6 +75,7 @@ func (p *wire) encode() []byte {
 	b = appendField(b, p.key)
 	b = binary.AppendUvarint(b, uint64(p.status))
 	b = binary.AppendUvarint(b, uint64(p.ttl))
+	b = binary.AppendUvarint(b, uint64(p.tail))
 	b = binary.AppendUvarint(b, uint64(p.made))
 	b = binary.AppendUvarint(b, uint64(p.modified))
 	b = binary.AppendUvarint(b, uint64(len(p.ops)))
@@ -105,6 +108,7 @@ func decode(b []byte, key []byte) (*wire, error) {
 	p.key = r.text()
 	p.status = int(r.number(999))
 	p.ttl = time.Duration(r.number(uint64(maxTTL)))
+	p.tail = time.Duration(r.number(uint64(maxTTL)))
 	p.made = int64(r.number(math.MaxInt64))
 	p.modified = int64(r.number(math.MaxInt64))
 	p.ops = r.ops()

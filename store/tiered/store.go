@@ -46,6 +46,7 @@ var (
 	_ store.Backend  = (*Store)(nil)
 	_ store.Local    = (*Store)(nil)
 	_ store.Offline  = (*Store)(nil)
+	_ store.Remote   = (*Store)(nil)
 	_ store.Replacer = (*Store)(nil)
 	_ store.Tier     = (*Store)(nil)
 )
@@ -123,12 +124,21 @@ func (s *Store) PeekOffline(key []byte) (store.Held, time.Duration, bool) {
 
 // Lookup answers from memory where that may answer, and for the rest asks the remote, in one trip.
 func (s *Store) Lookup(ctx context.Context, keys ...string) ([]store.Found, error) {
+	return s.lookUp(ctx, true, keys)
+}
+
+// LookupRemote asks the remote for everything, in one trip; see [store.Remote].
+func (s *Store) LookupRemote(ctx context.Context, keys ...string) ([]store.Found, error) {
+	return s.lookUp(ctx, false, keys)
+}
+
+func (s *Store) lookUp(ctx context.Context, memory bool, keys []string) ([]store.Found, error) {
 	found := make([]store.Found, len(keys))
 	if s.fault != nil {
 		return found, nil //nolint:nilerr // a bad configuration is reported by Check; here it is a miss
 	}
-	holds, fences := s.holds() && s.told.Load() == s.evicted.Load(), s.fences() // before memory is looked at
-	near, _ := s.local.Lookup(ctx, keys...)                                     // never fails; and its fences are taken before the remote is asked
+	holds, fences := memory && s.holds() && s.told.Load() == s.evicted.Load(), s.fences() // before memory is looked at
+	near, _ := s.local.Lookup(ctx, keys...)                                               // never fails; and its fences are taken before the remote is asked
 	var asked []string
 	var at []int
 	for i, key := range keys {
