@@ -30,6 +30,7 @@ type instance struct {
 	name    string
 	bounded bool
 	backend store.Backend // the outermost
+	near    *redisstore.Store
 	breaker *breaker.Breaker
 	values  *store.Store // nil: nobody calls GetOrSet there
 	proxy   *proxy
@@ -73,6 +74,8 @@ type variant struct {
 	slow    time.Duration                               // the longest delay on the way to the spared one, all the time
 	fill    time.Duration                               // the longest that a fill takes; 0 = defaultFill
 	chaos   bool                                        // faults are injected
+	pair    bool                                        // the server has a replica, and failovers are among the faults
+	options []string                                    // of the servers
 	few     bool                                        // there are few writers: what is kept lives longer
 	spared  string                                      // the instance that is not told to evict, and has to hear of it
 }
@@ -81,7 +84,8 @@ type variant struct {
 type world struct {
 	*findings
 
-	server    *testredis.Server
+	server    *testredis.Server // the master; with what follows the affair of who injects faults in servers
+	replica   *testredis.Server // nil: there is none
 	rows      [rows]row
 	instances []*instance
 	evictors  []*instance // those of them that are told to evict
@@ -95,7 +99,12 @@ type world struct {
 
 func newWorld(tb testing.TB, v variant) *world {
 	tb.Helper()
-	w := &world{findings: newFindings(), server: testredis.Start(tb), done: make(chan struct{}), tape: tape{began: time.Now()}}
+	w := &world{findings: newFindings(), done: make(chan struct{}), tape: tape{began: time.Now()}}
+	if v.pair {
+		w.server, w.replica = testredis.StartPair(tb, v.options...)
+	} else {
+		w.server = testredis.Start(tb, v.options...)
+	}
 	for k := range w.rows {
 		w.rows[k].key, w.rows[k].tag = "k"+string(rune('0'+k)), "row:"+string(rune('0'+k))
 	}
@@ -132,7 +141,8 @@ func (w *world) open(tb testing.TB, p plan, v variant) *instance {
 	client := redis.NewUniversalClient(o)
 	tb.Cleanup(func() { _ = client.Close() })
 
-	var b store.Backend = redisstore.New(client, near)
+	i.near = redisstore.New(client, near)
+	var b store.Backend = i.near
 	if v.remote != nil {
 		b = v.remote(p, b)
 	}
