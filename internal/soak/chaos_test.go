@@ -176,7 +176,13 @@ func (w *world) command(args ...string) {
 // chaos injects faults everywhere until ctx ends, and heals them.
 func (w *world) chaos(ctx context.Context) {
 	var all sync.WaitGroup
-	all.Go(func() { w.trouble(ctx, "server", 200*time.Millisecond, time.Second, w.serverFaults()) })
+	server := w.serverFaults()
+	if w.only != "" {
+		server = slices.DeleteFunc(server, func(f fault) bool { return f.name != w.only })
+		w.trouble(ctx, "server", 200*time.Millisecond, time.Second, server)
+		return
+	}
+	all.Go(func() { w.trouble(ctx, "server", 200*time.Millisecond, time.Second, server) })
 	for _, i := range w.instances {
 		all.Go(func() { w.trouble(ctx, i.name, 300*time.Millisecond, 2500*time.Millisecond, networkFaults(i.proxy)) })
 	}
