@@ -100,6 +100,7 @@ type world struct {
 	only      string        // see variant
 	faults    faults
 	tape      tape
+	splits    splits
 	clients   []redis.UniversalClient // of broken designs
 	done      chan struct{}           // closed when readers are to stop
 	readers   sync.WaitGroup

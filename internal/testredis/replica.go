@@ -1,7 +1,7 @@
 package testredis
 
 import (
-	"fmt"
+	"net"
 	"strconv"
 	"strings"
 	"testing"
@@ -23,11 +23,21 @@ func StartPair(tb testing.TB, options ...string) (master, replica *Server) {
 // Follow makes the server a replica of another one, and waits until it has what that one has.
 func (s *Server) Follow(master *Server) {
 	s.t.Helper()
-	s.Must("REPLICAOF", "127.0.0.1", strconv.Itoa(master.port))
-	s.await("follow "+master.Addr(), func() bool {
+	s.FollowAt(master.Addr())
+}
+
+// FollowAt is Follow for a master that is reached at an address of 127.0.0.1 that is not its own.
+func (s *Server) FollowAt(addr string) {
+	s.t.Helper()
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		s.t.Fatalf("testredis: %v", err)
+	}
+	s.Must("REPLICAOF", host, port)
+	s.await("follow "+addr, func() bool {
 		info, err := s.Do("INFO", "replication")
 		return err == nil && strings.Contains(info, "master_link_status:up") &&
-			strings.Contains(info, fmt.Sprintf("master_port:%d\r", master.port))
+			strings.Contains(info, "master_port:"+port+"\r")
 	})
 }
 
