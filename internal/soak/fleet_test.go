@@ -77,6 +77,7 @@ type variant struct {
 	fill     time.Duration                                         // the longest that a fill takes; 0 = defaultFill
 	chaos    bool                                                  // faults are injected
 	pair     bool                                                  // the server has a replica, and failovers are among the faults
+	link     bool                                                  // the replica is behind a proxy of its own
 	options  []string                                              // of the servers
 	few      bool                                                  // there are few writers: what is kept lives longer
 	blind    bool                                                  // scripts may not ask the server who it is, and that is accepted
@@ -92,6 +93,7 @@ type world struct {
 
 	server    *testredis.Server // the master; with what follows the affair of who injects faults in servers
 	replica   *testredis.Server // nil: there is none
+	link      *proxy            // from the replica to the master, or nil
 	rows      [rows]row
 	instances []*instance
 	evictors  []*instance // those of them that are told to evict
@@ -111,6 +113,10 @@ func newWorld(tb testing.TB, v variant) *world {
 	w := &world{findings: newFindings(), done: make(chan struct{}), tape: tape{began: time.Now()}}
 	if v.pair {
 		w.server, w.replica = testredis.StartPair(tb, v.options...)
+		if v.link {
+			w.link = newProxy(tb, w.server.Addr())
+			w.replica.FollowAt(w.link.addr())
+		}
 	} else {
 		w.server = testredis.Start(tb, v.options...)
 	}

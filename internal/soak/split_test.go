@@ -59,10 +59,8 @@ func TestI1_SplitBrainIsCounted(t *testing.T) {
 	for name, minimum := range map[string]string{"min-replicas-to-write 0": "0", "min-replicas-to-write 1": "1"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, variant{pair: true, options: []string{"--min-replicas-max-lag", "1"}})
+			w := newWorld(t, variant{pair: true, link: true, options: []string{"--min-replicas-max-lag", "1"}})
 			w.command("CONFIG", "SET", "min-replicas-to-write", minimum)
-			link := newProxy(t, w.server.Addr())
-			w.replica.FollowAt(link.addr())
 			w.splits.old = map[string]bool{"plain": true, "behind": true}
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
@@ -75,7 +73,7 @@ func TestI1_SplitBrainIsCounted(t *testing.T) {
 					t.Errorf("%s: the grade is %q", i.name, g)
 				}
 			}
-			end := link.swallow()   // the master does not notice at once that it has no replica any more
+			end := w.link.swallow() // the master does not notice at once that it has no replica any more
 			w.split()
 			time.Sleep(splitFor)
 			end()
