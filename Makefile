@@ -57,7 +57,7 @@ soak: ## Judge a fleet over a real Redis while everything fails, for SOAK (60s)
 # Each mutant is a build of its own, so the everyday run goes without.
 .PHONY: mutants
 mutants: ## Break the source in one way at a time, and want the tests to notice
-	@GOWORK=off MUTANTS=1 go test -count=1 -timeout=20m -run='MutantsOfTheSource' ./output ./store ./breaker
+	@GOWORK=off MUTANTS=1 go test -count=1 -timeout=20m -run='MutantsOfTheSource' ./output ./store ./store/redisstore ./store/tiered ./breaker
 
 .PHONY: lint
 lint: ## Lint every module (needs `make tools` once)

@@ -93,6 +93,9 @@ func (c *fillContext) Value(key any) any {
 
 // fillOf returns the innermost fill under way in ctx, or nil. One that has left (see [Fill.leave]) is none.
 func fillOf(ctx context.Context) *Fill {
-	f, _ := around(ctx)
+	f, _ := ctx.Value(fillKey{}).(*Fill)
+	if f != nil && f.aside.Load() {
+		return nil
+	}
 	return f
 }

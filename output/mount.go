@@ -85,8 +85,7 @@ func (m *Mount) Serve(w http.ResponseWriter, r *http.Request, x Exchange) error 
 			return x.Next(r)
 		}
 	}
-	outer, during := around(r.Context())
-	if outer != nil {
+	if outer := fillOf(r.Context()); outer != nil {
 		r = outer.meet(w, r)
 		x.Reveal(r)
 	}
@@ -106,22 +105,22 @@ func (m *Mount) Serve(w http.ResponseWriter, r *http.Request, x Exchange) error 
 		return m.bypass(w, r, x, reason, "")
 	}
 	p, left := m.peek(s.key)
-	if p != nil && left > 0 && during == nil {
+	if p != nil && left > 0 {
 		m.hit(r, x, p, left, "memory")
 		s.life = life{left, p.capped != nil, true}
 		err := m.replay(w, r, t, p, p.ops, left, m.cache.sources.memory)
 		s.life = life{}
 		return err
 	}
-	return m.missed(s, w, r, x, t, user, during, p, left)
+	return m.missed(s, w, r, x, t, user, p, left)
 }
 
 // missed answers a request for which memory has no fresh page; p is the stale one, or nil. It is apart so that a hit does
 // not pay for its variables.
 func (m *Mount) missed(
-	s *Scratch, w http.ResponseWriter, r *http.Request, x Exchange, t traits, user string,
-	during *refresh, p *page, left time.Duration,
+	s *Scratch, w http.ResponseWriter, r *http.Request, x Exchange, t traits, user string, p *page, left time.Duration,
 ) error {
+	during := refreshOf(r.Context())
 	q := &request{
 		Mount: m, w: w, r: r, x: x, traits: t, user: user, during: during,
 		key: string(s.key), query: m.policy.canonicalQuery(r.URL.RawQuery, &s.segments),

@@ -52,23 +52,15 @@ func (c *refreshContext) Value(key any) any {
 	return c.values.Value(key)
 }
 
-// around returns the innermost fill under way in ctx, and the refresh that ctx is part of; nil if there is none.
-func around(ctx context.Context) (*Fill, *refresh) {
+// refreshOf returns the refresh that ctx is part of, or nil.
+func refreshOf(ctx context.Context) *refresh {
 	switch at := ctx.Value(fillKey{}).(type) {
 	case *refresh:
-		return nil, at
+		return at
 	case *Fill:
-		if at.aside.Load() {
-			return nil, at.q.during
-		}
-		return at, at.q.during
+		return at.q.during
 	}
-	return nil, nil
-}
-
-func refreshOf(ctx context.Context) *refresh {
-	_, during := around(ctx)
-	return during
+	return nil
 }
 
 // refreshes are those under way: one for each key, and so many at most.
@@ -161,6 +153,9 @@ func (a *refresh) conclude(panicked any) {
 	c := a.mount.cache
 	if a.settled.Load() || c.life.Err() != nil {
 		return
+	}
+	if p, left := a.mount.peek([]byte(a.key)); p != nil && left > 0 {
+		return // somebody else was faster, and what is fresh is all that was wanted
 	}
 	attrs := []any{"cache", c.config.Name, "route", a.route, "reason", *a.reason.Load()}
 	if panicked != nil && panicked != http.ErrAbortHandler { //nolint:errorlint,err113 // a panic's value, which net/http compares so too

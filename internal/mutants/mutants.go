@@ -23,11 +23,22 @@ type Mutant struct {
 
 // source switches mutants on.
 const source = `
-import "os"
+import (
+	"os"
+	"strings"
+)
 
 var wantedMutant = os.Getenv("MUTANT")
 
 func mutant(name string) bool { return name == wantedMutant }
+
+// mutantText is for texts that are a source in themselves.
+func mutantText(wanted bool, text, old, changed string) string {
+	if !wanted || strings.Count(text, old) == 0 {
+		return text
+	}
+	return strings.Replace(text, old, changed, 1)
+}
 `
 
 // Wanted ends the test, loudly, unless it is to run: it takes a run of the tests for each mutant.

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/echocache/echocache/internal/testredis"
 )
 
 // faults counts what was injected.
@@ -101,7 +103,7 @@ func networkFaults(p *proxy) []fault {
 	}
 }
 
-// serverFaults are those of the server.
+// serverFaults are those of the server, and of its replica if it has one.
 func (w *world) serverFaults() []fault {
 	do := func(args ...string) func(context.Context) {
 		return func(context.Context) { w.command(args...) }
@@ -111,7 +113,7 @@ func (w *world) serverFaults() []fault {
 			w.command("DEL", fmt.Sprintf("{%s:%d}:%s", namespace, rand.IntN(shards), kind))
 		}
 	}
-	return []fault{
+	all := []fault{
 		{"stop", 3, func(ctx context.Context) {
 			w.server.Pause()
 			sleep(ctx, between(50*time.Millisecond, 550*time.Millisecond))
@@ -127,6 +129,40 @@ func (w *world) serverFaults() []fault {
 			w.command("CONFIG", "SET", "maxmemory", "256mb")
 		}},
 		{"restart", 1, func(context.Context) { w.server.Restart() }},
+		{"old copy", 2, w.oldCopy},
+	}
+	if w.replica != nil {
+		all = append(all, fault{"failover", 5, w.failover})
+	}
+	return all
+}
+
+// oldCopy has the server start again with what it had a while ago: evictions since then are not in it.
+func (w *world) oldCopy(ctx context.Context) {
+	w.command("SAVE")
+	sleep(ctx, between(100*time.Millisecond, 600*time.Millisecond))
+	w.server.Restart()
+}
+
+// failover ends the master after the replica has ceased to hear from it, and goes on with the replica: what the master
+// confirmed meanwhile is lost. The old master comes back, possibly with an old copy, as the replica of the new one.
+func (w *world) failover(ctx context.Context) {
+	old, next := w.server, w.replica
+	next.Forsake()
+	sleep(ctx, between(20*time.Millisecond, 400*time.Millisecond))
+	old.Stop()
+	next.Promote()
+	w.server, w.replica = next, old
+	w.aim(next, w.instances...)
+	old.Restart()
+	old.Follow(next)
+}
+
+// aim has instances go to a server from now on.
+func (w *world) aim(at *testredis.Server, these ...*instance) {
+	for _, i := range these {
+		i.proxy.aim(at.Addr())
+		i.proxy.cut(true)
 	}
 }
 
@@ -140,7 +176,13 @@ func (w *world) command(args ...string) {
 // chaos injects faults everywhere until ctx ends, and heals them.
 func (w *world) chaos(ctx context.Context) {
 	var all sync.WaitGroup
-	all.Go(func() { w.trouble(ctx, "server", 200*time.Millisecond, time.Second, w.serverFaults()) })
+	server := w.serverFaults()
+	if w.only != "" {
+		server = slices.DeleteFunc(server, func(f fault) bool { return f.name != w.only })
+		w.trouble(ctx, "server", 200*time.Millisecond, time.Second, server)
+		return
+	}
+	all.Go(func() { w.trouble(ctx, "server", 200*time.Millisecond, time.Second, server) })
 	for _, i := range w.instances {
 		all.Go(func() { w.trouble(ctx, i.name, 300*time.Millisecond, 2500*time.Millisecond, networkFaults(i.proxy)) })
 	}

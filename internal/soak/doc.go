@@ -8,5 +8,8 @@
 // judged against what had been confirmed before it was asked for. Variants that are broken on purpose show that the
 // judge would notice.
 //
-// It does not check several servers: failovers and clusters are the affair of package redisstore's own tests.
+// A server may have a replica, which is promoted again and again, with writes that it never heard of. While there are two
+// masters at once no promise holds, and what is stale then is counted.
+//
+// It does not check clusters: they are the affair of package redisstore's own tests.
 package soak

@@ -30,8 +30,10 @@ type instance struct {
 	name    string
 	bounded bool
 	backend store.Backend // the outermost
+	near    *redisstore.Store
 	breaker *breaker.Breaker
 	values  *store.Store // nil: nobody calls GetOrSet there
+	broken  *unsealed    // nil: values is called
 	proxy   *proxy
 
 	told [rows]atomic.Int64 // the newest version that it was told to evict
@@ -67,39 +69,70 @@ var fleet = []plan{
 
 // variant is a way in which the fleet is broken. The zero variant is the product.
 type variant struct {
-	remote  func(p plan, b store.Backend) store.Backend // around the backend in Redis
-	outer   func(p plan, b store.Backend) store.Backend // around everything
-	patient bool                                        // all instances are
-	slow    time.Duration                               // the longest delay on the way to the spared one, all the time
-	fill    time.Duration                               // the longest that a fill takes; 0 = defaultFill
-	chaos   bool                                        // faults are injected
-	few     bool                                        // there are few writers: what is kept lives longer
-	spared  string                                      // the instance that is not told to evict, and has to hear of it
+	remote   func(p plan, b store.Backend) store.Backend           // around the backend in Redis
+	design   func(w *world, p plan, b store.Backend) store.Backend // instead of the backend in Redis
+	outer    func(p plan, b store.Backend) store.Backend           // around everything
+	patient  bool                                                  // all instances are
+	slow     time.Duration                                         // the longest delay on the way to the spared one, all the time
+	fill     time.Duration                                         // the longest that a fill takes; 0 = defaultFill
+	chaos    bool                                                  // faults are injected
+	pair     bool                                                  // the server has a replica, and failovers are among the faults
+	link     bool                                                  // the replica is behind a proxy of its own
+	options  []string                                              // of the servers
+	few      bool                                                  // there are few writers: what is kept lives longer
+	blind    bool                                                  // scripts may not ask the server who it is, and that is accepted
+	plain    bool                                                  // no instance has memory, so that evictions take no longer than a trip
+	unsealed bool                                                  // GetOrSet is another one
+	only     string                                                // the one fault of the server, and none elsewhere
+	spared   string                                                // the instance that is not told to evict, and has to hear of it
 }
 
 // world is a fleet with its server, its source and its judge.
 type world struct {
 	*findings
 
-	server    *testredis.Server
+	server    *testredis.Server // the master; with what follows the affair of who injects faults in servers
+	replica   *testredis.Server // nil: there is none
+	link      *proxy            // from the replica to the master, or nil
 	rows      [rows]row
 	instances []*instance
 	evictors  []*instance // those of them that are told to evict
 	writers   int
 	longest   time.Duration // that a fill takes
+	only      string        // see variant
 	faults    faults
 	tape      tape
-	done      chan struct{} // closed when readers are to stop
+	splits    splits
+	clients   []redis.UniversalClient // of broken designs
+	done      chan struct{}           // closed when readers are to stop
 	readers   sync.WaitGroup
 }
 
 func newWorld(tb testing.TB, v variant) *world {
 	tb.Helper()
-	w := &world{findings: newFindings(), server: testredis.Start(tb), done: make(chan struct{}), tape: tape{began: time.Now()}}
+	w := &world{findings: newFindings(), done: make(chan struct{}), tape: tape{began: time.Now()}}
+	if v.pair {
+		w.server, w.replica = testredis.StartPair(tb, v.options...)
+		if v.link {
+			w.link = newProxy(tb, w.server.Addr())
+			w.replica.FollowAt(w.link.addr())
+		}
+	} else {
+		w.server = testredis.Start(tb, v.options...)
+	}
 	for k := range w.rows {
 		w.rows[k].key, w.rows[k].tag = "k"+string(rune('0'+k)), "row:"+string(rune('0'+k))
 	}
+	tb.Cleanup(func() {
+		for _, c := range w.clients {
+			_ = c.Close()
+		}
+	})
+	w.only = v.only
 	for _, p := range fleet {
+		if v.plain {
+			p.tier = noMemory
+		}
 		i := w.open(tb, p, v)
 		w.instances = append(w.instances, i)
 		if p.name != v.spared {
@@ -112,6 +145,11 @@ func newWorld(tb testing.TB, v variant) *world {
 	}
 	return w
 }
+
+// blindUser may do everything but ask the server who it is.
+const blindUser = "blind"
+
+var blindOptions = []string{"--user", blindUser, "on", ">" + blindUser, "~*", "&*", "+@all", "-info"}
 
 // open returns an instance, which ends with the test.
 func (w *world) open(tb testing.TB, p plan, v variant) *instance {
@@ -129,12 +167,19 @@ func (w *world) open(tb testing.TB, p plan, v variant) *instance {
 		near.LookupTimeout, near.StoreTimeout, near.EvictTimeout = long, long, longer
 		guard.LookupTimeout, guard.StoreTimeout, guard.EvictTimeout = long, long, longer
 	}
+	if v.blind {
+		o.Username, o.Password, near.Grade = blindUser, blindUser, redisstore.GradeUntilFailover
+	}
 	client := redis.NewUniversalClient(o)
 	tb.Cleanup(func() { _ = client.Close() })
 
-	var b store.Backend = redisstore.New(client, near)
+	i.near = redisstore.New(client, near)
+	var b store.Backend = i.near
 	if v.remote != nil {
 		b = v.remote(p, b)
+	}
+	if v.design != nil {
+		b = v.design(w, p, b)
 	}
 	if p.tier == memoryBehind {
 		b = tiered.New(memstore.New(memstore.Config{}), b, tiered.Config{Mode: p.mode})
@@ -150,6 +195,9 @@ func (w *world) open(tb testing.TB, p plan, v variant) *instance {
 	i.backend = b
 	if p.values {
 		i.values = store.New(b, store.Config{Namespace: namespace})
+		if v.unsealed {
+			i.broken = &unsealed{}
+		}
 	}
 	if err := b.Check(); err != nil {
 		tb.Fatalf("%s: %v", p.name, err)

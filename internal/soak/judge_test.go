@@ -102,6 +102,9 @@ func (w *world) ask(i *instance, k int) asked {
 // judge judges the answer to a question.
 func (w *world) judge(i *instance, how string, k int, version int64, a asked) {
 	w.reads.Add(1)
+	if w.splits.excused(i.name, a.at, version < a.own || version < a.floor) {
+		return
+	}
 	w.tape.read(i, k, version, a.at)
 	if version < a.own {
 		w.fault(belowOwn, "%s: %s of row %d gave %d, it had been told to evict %d", i.name, how, k, version, a.own)

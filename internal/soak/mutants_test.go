@@ -3,6 +3,7 @@ package soak_test
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -106,12 +107,32 @@ func TestTheJudgeNotices(t *testing.T) {
 		variant
 		kind string
 	}{
+		{"an eviction deletes what an index knows", variant{
+			design: func(w *world, _ plan, b store.Backend) store.Backend {
+				return indexSets{wrapped{b}, w.direct(w.server)}
+			},
+			plain: true,
+		}, belowFloor},
+		{"wall clocks are compared", variant{
+			design: func(w *world, _ plan, b store.Backend) store.Backend {
+				return wallClock{indexSets{wrapped{b}, w.direct(w.server)}, rand.N(skewed)}
+			},
+			plain: true,
+		}, belowFloor},
+		{"who comes after the verdict takes part", variant{unsealed: true, plain: true}, belowFloor},
+		{"a failover goes unnoticed", variant{
+			blind: true, pair: true, options: blindOptions, chaos: true, only: "failover",
+		}, belowFloor},
+		{"an old copy goes unnoticed", variant{
+			blind: true, options: blindOptions, chaos: true, only: "old copy",
+		}, belowFloor},
 		{"the fence is taken after the fill", variant{
 			remote: all(func(b store.Backend) store.Backend { return lateFence{wrapped{b}} }),
 		}, belowFloor},
 		{"who waits gets what was fenced", variant{
 			outer: all(func(b store.Backend) store.Backend { return yesMan{wrapped{b}} }),
 			fill:  25 * time.Millisecond,
+			plain: true, // so that an eviction is done while others still wait for a fill
 		}, belowFloor},
 		{"evictions do not wait for a lease", variant{
 			remote:  only("lease", func(b store.Backend) store.Backend { return unheard{wrapped{b}, feedOf(b)} }),

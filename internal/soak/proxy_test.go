@@ -14,7 +14,7 @@ import (
 // proxy stands between one instance and the server. While nothing is wrong it passes on what it reads.
 type proxy struct {
 	listener net.Listener
-	target   string
+	target   atomic.Pointer[string]
 	slow     atomic.Int64 // the longest delay of what is passed on, in nanoseconds
 	refuses  atomic.Bool
 	work     sync.WaitGroup
@@ -33,11 +33,15 @@ func newProxy(tb testing.TB, target string) *proxy {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	p := &proxy{listener: listener, target: target, conns: map[*net.TCPConn]struct{}{}}
+	p := &proxy{listener: listener, conns: map[*net.TCPConn]struct{}{}}
+	p.aim(target)
 	p.work.Go(p.accept)
 	tb.Cleanup(p.close)
 	return p
 }
+
+// aim has new connections go to another server.
+func (p *proxy) aim(target string) { p.target.Store(&target) }
 
 func (p *proxy) addr() string { return p.listener.Addr().String() }
 
@@ -76,7 +80,7 @@ func (p *proxy) drop(c *net.TCPConn) {
 func (p *proxy) serve(near *net.TCPConn) {
 	defer p.drop(near)
 	dialer := net.Dialer{Timeout: time.Second}
-	conn, err := dialer.DialContext(context.Background(), "tcp", p.target)
+	conn, err := dialer.DialContext(context.Background(), "tcp", *p.target.Load())
 	if err != nil {
 		return
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/anishathalye/porcupine"
 
 	"github.com/echocache/echocache/breaker"
+	"github.com/echocache/echocache/store/redisstore"
 )
 
 // secondTime is how long the second judgement may take; without a result it says nothing.
@@ -21,7 +22,18 @@ const healing = 60 * time.Second
 // it was asked for, and every eviction to be confirmed in the end.
 func TestI1_Soak(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, variant{chaos: true})
+	newWorld(t, variant{chaos: true}).soak(t, redisstore.GradeExact)
+}
+
+// TestI1_SoakWithFailovers is the same over a master and a replica, which is promoted again and again before it has heard
+// of everything.
+func TestI1_SoakWithFailovers(t *testing.T) {
+	t.Parallel()
+	newWorld(t, variant{chaos: true, pair: true}).soak(t, redisstore.GradeExceptSplitBrain)
+}
+
+func (w *world) soak(t *testing.T, grade redisstore.Grade) {
+	t.Helper()
 	began := time.Now()
 	ctx, cancel := context.WithTimeout(t.Context(), *length)
 	defer cancel()
@@ -32,6 +44,12 @@ func TestI1_Soak(t *testing.T) {
 	w.readers.Wait()
 	w.recover(t)
 	w.report(t, time.Since(began))
+	for _, i := range w.instances {
+		// That one begins before there is a replica, or while it is away, is found out later.
+		if got := i.near.Grade(); got != grade && got != redisstore.GradeExact {
+			t.Errorf("%s: the grade is %q, want %q", i.name, got, grade)
+		}
+	}
 }
 
 // run has writers, and faults if there are to be any, until ctx ends.

@@ -121,6 +121,13 @@ func (w *world) getOrSet(i *instance) {
 	for ; !w.stopped(); time.Sleep(rand.N(2 * time.Millisecond)) {
 		k := int(time.Now().UnixMilli()/10) % rows
 		a := w.ask(i, k)
+		if i.broken != nil {
+			if version, err := i.broken.get(i.backend, "x"+w.rows[k].key, []string{"all", w.rows[k].tag},
+				func() int64 { return w.fill(k) }); err == nil {
+				w.judge(i, "GetOrSet", k, version, a)
+			}
+			continue
+		}
 		version, err := store.GetOrSet(context.Background(), i.values, w.rows[k].key, store.For(ttl, "all", w.rows[k].tag),
 			func(context.Context) (int64, error) { return w.fill(k), nil })
 		if err != nil {

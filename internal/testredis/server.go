@@ -31,6 +31,7 @@ type Server struct {
 	dir     string
 	port    int
 	options []string
+	command func(s *Server) []string // its command line
 
 	mu      sync.Mutex
 	process *exec.Cmd     // nil when it does not run
@@ -42,7 +43,12 @@ type Server struct {
 // ("--save", "60 1"), after our own, which they overrule. Without a server on PATH the test is skipped.
 func Start(tb testing.TB, options ...string) *Server {
 	tb.Helper()
-	s := &Server{t: tb, binary: find(tb), dir: tb.TempDir(), options: options}
+	return run(tb, (*Server).serverCommand, options)
+}
+
+func run(tb testing.TB, command func(*Server) []string, options []string) *Server {
+	tb.Helper()
+	s := &Server{t: tb, binary: find(tb), dir: tb.TempDir(), options: options, command: command}
 	tb.Cleanup(s.Stop)
 	for attempt := range attempts {
 		s.port = freePort(tb)
@@ -57,16 +63,26 @@ func Start(tb testing.TB, options ...string) *Server {
 	return s
 }
 
-// find returns the server's binary.
+// binaryVariable names the server to use in the environment: a path, or a name on PATH.
+const binaryVariable = "REDIS_SERVER"
+
+// find returns the server's binary: the one that the environment names, else the first on PATH.
 func find(tb testing.TB) string {
 	tb.Helper()
+	if name := os.Getenv(binaryVariable); name != "" {
+		path, err := exec.LookPath(name)
+		if err != nil {
+			tb.Fatalf("testredis: %s is %q: %v", binaryVariable, name, err) // who names one wants no other, and no skip
+		}
+		return path
+	}
 	for _, name := range []string{"redis-server", "valkey-server"} {
 		if path, err := exec.LookPath(name); err == nil {
 			return path
 		}
 	}
 	const missing = "NO redis-server OR valkey-server ON PATH: install one, version 7 or later (Debian, Ubuntu: " +
-		"apt-get install redis-server; macOS: brew install redis)"
+		"apt-get install redis-server; macOS: brew install redis), or name one in " + binaryVariable
 	if os.Getenv("REQUIRE_REDIS") == "1" {
 		tb.Fatal(missing)
 	}
@@ -108,14 +124,17 @@ func (s *Server) Dir() string { return s.dir }
 // File returns the path of a file in the server's working directory, "dump.rdb" for one.
 func (s *Server) File(name string) string { return filepath.Join(s.dir, name) }
 
-// start runs the server and waits until it answers.
-func (s *Server) start() error {
-	args := append([]string{
+func (s *Server) serverCommand() []string {
+	return append([]string{
 		"--port", strconv.Itoa(s.port), "--bind", "127.0.0.1", "--dir", s.dir, "--save", "", "--appendonly", "no",
 		"--maxmemory", maxMemory, "--maxmemory-policy", "noeviction", "--daemonize", "no", "--loglevel", "warning",
 	}, s.options...)
+}
+
+// start runs the server and waits until it answers.
+func (s *Server) start() error {
 	// Not CommandContext: the test's context ends before its cleanups, and the server has to outlive those of clients.
-	process := exec.Command(s.binary, args...) //nolint:noctx // see above; Stop ends it
+	process := exec.Command(s.binary, s.command(s)...) //nolint:noctx // see above; Stop ends it
 	output := &lockedBuffer{}
 	process.Stdout, process.Stderr = output, output
 	process.SysProcAttr = orphanEnds()

@@ -98,3 +98,62 @@ func TestClusterOfThree(t *testing.T) {
 		t.Errorf("%d of 3 nodes send a key elsewhere, want 2", moved)
 	}
 }
+
+func TestAPairFollowsAndIsPromoted(t *testing.T) {
+	t.Parallel()
+	master, replica := testredis.StartPair(t)
+	master.Must("SET", "k", "before")
+	replica.CatchUp(master)
+	if got := replica.Must("GET", "k"); got != "before" {
+		t.Errorf("the replica has %q", got)
+	}
+	replica.Forsake()
+	master.Must("SET", "k", "lost")
+	if replica.Master() || !master.Master() {
+		t.Error("the replica takes itself for the master, or the master does not")
+	}
+	replica.Promote()
+	if got := replica.Must("GET", "k"); got != "before" || !replica.Master() {
+		t.Errorf("the new master has %q", got)
+	}
+	master.Follow(replica)
+	if got := master.Must("GET", "k"); got != "before" {
+		t.Errorf("the old master has %q after it follows", got)
+	}
+}
+
+func TestSentinelsFailOver(t *testing.T) {
+	t.Parallel()
+	g := testredis.StartSentinels(t)
+	old := g.Master()
+	if old != g.Nodes[0] {
+		t.Fatalf("the master is %v", old)
+	}
+	old.Must("SET", "k", "v")
+	g.Replica(old).CatchUp(old)
+	old.Stop()
+	now := g.AwaitFailover(old)
+	if got := now.Must("GET", "k"); got != "v" {
+		t.Errorf("the new master has %q", got)
+	}
+}
+
+func TestTheEnvironmentNamesTheServer(t *testing.T) {
+	t.Setenv("REDIS_SERVER", "")
+	found := testredis.Start(t) // or the test is skipped
+	info := found.Must("INFO", "server")
+	var path string
+	for line := range strings.Lines(info) {
+		if v, ok := strings.CutPrefix(strings.TrimSpace(line), "executable:"); ok {
+			path = v
+		}
+	}
+	link := t.TempDir() + "/some-server"
+	if err := os.Symlink(path, link); err != nil {
+		t.Skip(err)
+	}
+	t.Setenv("REDIS_SERVER", link)
+	if info := testredis.Start(t).Must("INFO", "server"); !strings.Contains(info, "executable:"+link) {
+		t.Errorf("not the one that was named: %s", info)
+	}
+}

@@ -52,19 +52,25 @@ func (s *Store) send(ctx context.Context, calls []*call) {
 }
 
 func (s *Store) trip(ctx context.Context, calls []*call, whole bool) {
-	pipe := s.client.Pipeline()
+	all := s.lanes()
 	for _, c := range calls {
+		c.bodies = c.bodies[:0]
+		pipe, err := all.to(ctx, c.keys[0])
+		if err != nil {
+			c.reply = redis.NewCmd(ctx)
+			c.reply.SetErr(err)
+			continue
+		}
 		if whole {
 			c.reply = pipe.Eval(ctx, c.script.source, c.keys, c.args...)
 		} else {
 			c.reply = pipe.EvalSha(ctx, c.script.name, c.keys, c.args...)
 		}
-		c.bodies = c.bodies[:0]
 		for _, name := range c.gets {
 			c.bodies = append(c.bodies, pipe.Get(ctx, name))
 		}
 	}
-	_, _ = pipe.Exec(ctx) // each command has its own error
+	all.send(ctx)
 }
 
 var (

@@ -4,6 +4,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/echocache/echocache/internal/testredis"
 	"github.com/echocache/echocache/store"
 	"github.com/echocache/echocache/store/redisstore"
@@ -12,13 +14,30 @@ import (
 
 // configs are what the contract has to hold for. How many shards there are must not show.
 var configs = []struct {
-	name    string
-	masters int
-	config  redisstore.Config
+	name   string
+	dial   func(testing.TB) redis.UniversalClient
+	config redisstore.Config
 }{
-	{"one shard", 1, redisstore.Config{}},
-	{"several shards", 1, redisstore.Config{Shards: 5}},
-	{"cluster", 3, redisstore.Config{}},
+	{"one shard", oneServer, redisstore.Config{}},
+	{"several shards", oneServer, redisstore.Config{Shards: 5}},
+	{"sealed", oneServer, redisstore.Config{Keys: [][]byte{sealKey(1), sealKey(2)}}},
+	{"cluster", threeMasters, redisstore.Config{}},
+	{"sentinel", behindSentinels, redisstore.Config{}},
+}
+
+func oneServer(tb testing.TB) redis.UniversalClient {
+	tb.Helper()
+	return patientClient(tb, testredis.Start(tb))
+}
+
+func threeMasters(tb testing.TB) redis.UniversalClient {
+	tb.Helper()
+	return patientClient(tb, testredis.StartCluster(tb, 3)...)
+}
+
+func behindSentinels(tb testing.TB) redis.UniversalClient {
+	tb.Helper()
+	return sentinelClient(tb, testredis.StartSentinels(tb))
 }
 
 func TestContract(t *testing.T) {
@@ -26,7 +45,7 @@ func TestContract(t *testing.T) {
 	for _, c := range configs {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			harness(t, c.masters, c.config).Run(t)
+			harness(t, c.dial(t), c.config).Run(t)
 		})
 	}
 }
@@ -36,21 +55,14 @@ func TestProperty(t *testing.T) {
 	for _, c := range configs {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			harness(t, c.masters, c.config).Property(t)
+			harness(t, c.dial(t), c.config).Property(t)
 		})
 	}
 }
 
-// harness returns one over servers of its own.
-func harness(t *testing.T, masters int, c redisstore.Config) storetest.Harness {
+// harness returns one over a client.
+func harness(t *testing.T, client redis.UniversalClient, c redisstore.Config) storetest.Harness {
 	t.Helper()
-	servers := []*testredis.Server{}
-	if masters > 1 {
-		servers = testredis.StartCluster(t, masters)
-	} else {
-		servers = append(servers, testredis.Start(t))
-	}
-	client := patientClient(t, servers...)
 	return storetest.Harness{
 		Sleep: time.Sleep,
 		Open: func(*testing.T) store.Backend {

@@ -22,8 +22,9 @@ const (
 	// services). After a failover, or a restart from an older copy, what had been evicted may be served again.
 	GradeUntilFailover
 	// GradeExceptSplitBrain: the server has replicas. An old master that is cut off from a new one may serve what
-	// was evicted at the new one, to those who still reach it: until it notices, if min-replicas-to-write tells it
-	// to, else for as long as it is cut off.
+	// was evicted at the new one, to those who still reach it, and confirm evictions of which the new one never
+	// hears: until it notices, if min-replicas-to-write tells it to, else for as long as it is cut off. What it
+	// confirmed so may be served by the new one until its TTL is over.
 	GradeExceptSplitBrain
 	// GradeExact: no look-up that begins after an eviction has returned finds what it evicted.
 	GradeExact

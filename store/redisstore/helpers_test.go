@@ -49,6 +49,19 @@ func patientClient(tb testing.TB, servers ...*testredis.Server) redis.UniversalC
 	}
 	o := redisstore.Options(addrs...)
 	o.IsClusterMode = len(servers) > 1
+	return patientWith(tb, o)
+}
+
+// sentinelClient returns the same of what sentinels watch.
+func sentinelClient(tb testing.TB, g *testredis.Sentinels) redis.UniversalClient {
+	tb.Helper()
+	o := redisstore.Options(g.Addrs()...)
+	o.MasterName = testredis.MasterName
+	return patientWith(tb, o)
+}
+
+func patientWith(tb testing.TB, o *redis.UniversalOptions) redis.UniversalClient {
+	tb.Helper()
 	o.DialTimeout, o.ReadTimeout, o.WriteTimeout, o.PoolTimeout = 5*time.Second, 5*time.Second, 5*time.Second, 5*time.Second
 	client := redis.NewUniversalClient(o)
 	tb.Cleanup(func() { _ = client.Close() })

@@ -248,11 +248,17 @@ func (s *Store) awaitHolders(ctx context.Context, open []waiting) (silent []wait
 		}
 		now := time.Now() // before the server is asked: an acknowledgement may have come until then
 		replies := make([]*redis.StringCmd, len(open))
-		pipe := s.client.Pipeline()
+		all := s.lanes()
 		for i, w := range open {
+			pipe, err := all.to(ctx, w.clock)
+			if err != nil {
+				replies[i] = redis.NewStringCmd(ctx)
+				replies[i].SetErr(err)
+				continue
+			}
 			replies[i] = pipe.HGet(ctx, w.clock, w.field)
 		}
-		_, _ = pipe.Exec(ctx) // each command has its own error
+		all.send(ctx)
 		left := open[:0]
 		for i, w := range open {
 			if said, err := replies[i].Result(); err == nil {

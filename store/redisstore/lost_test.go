@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"strings"
 	"testing"
 	"time"
 
@@ -92,27 +91,14 @@ func TestI1RestartFromAnOlderCopy(t *testing.T) {
 // An eviction that the new master never heard of is made up for.
 func TestI1Failover(t *testing.T) {
 	t.Parallel()
-	master, replica := testredis.Start(t, "--repl-diskless-sync-delay", "0"), testredis.Start(t)
-	_, port, _ := strings.Cut(master.Addr(), ":")
-	replica.Must("REPLICAOF", "127.0.0.1", port)
-	eventually(t, func() error {
-		if info := replica.Must("INFO", "replication"); !strings.Contains(info, "master_link_status:up") {
-			return fmt.Errorf("no link: %s", info)
-		}
-		return nil
-	})
+	master, replica := testredis.StartPair(t)
 	ns := namespace()
 	before := open(t, patientClient(t, master), redisstore.Config{Namespace: ns})
 	for i := range 20 {
 		put(t, before, fmt.Sprint("k", i), "old", "a")
 	}
 	late := miss(t, before, "late")
-	eventually(t, func() error {
-		if n := replica.Must("DBSIZE"); n != "21" {
-			return fmt.Errorf("the replica has %s keys, want all that there are", n)
-		}
-		return nil
-	})
+	replica.CatchUp(master)
 	if g := before.Grade(); g != redisstore.GradeExceptSplitBrain {
 		t.Errorf("with a replica the grade is %q", g)
 	}
@@ -128,11 +114,11 @@ func TestI1Failover(t *testing.T) {
 		t.Error("a replica confirms an eviction")
 	}
 
-	replica.Must("REPLICAOF", "127.0.0.1", "1") // so that it does not hear of the eviction, and keeps what it has
+	replica.Forsake() // so that it does not hear of the eviction, and keeps what it has
 	evict(t, before, "a")
 	miss(t, before, "k0")
 	master.Stop()
-	replica.Must("REPLICAOF", "NO", "ONE")
+	replica.Promote()
 	if n := replica.Must("DBSIZE"); n != "21" {
 		t.Fatalf("the new master has %s keys, want all that there were: the test proves nothing", n)
 	}
@@ -173,8 +159,13 @@ func TestScriptsAreLoadedWhereTheyAreMissing(t *testing.T) {
 // eventually tries for a while.
 func eventually(tb testing.TB, try func() error) {
 	tb.Helper()
+	eventuallyWithin(tb, 5*time.Second, try)
+}
+
+func eventuallyWithin(tb testing.TB, patience time.Duration, try func() error) {
+	tb.Helper()
 	var err error
-	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
 		if err = try(); err == nil {
 			return
 		}

@@ -144,6 +144,44 @@ func TestI1_MemoryForgetsWithTheClock(t *testing.T) {
 	miss(t, a, "k")
 }
 
+// Who is told of an eviction has yet to carry it out: only the next question says that it has.
+func TestI1_ToBeToldIsNotToHaveDoneIt(t *testing.T) {
+	t.Parallel()
+	client := patientClient(t, testredis.Start(t))
+	ns := namespace()
+	const lease = time.Second
+	evictor, other := open(t, client, redisstore.Config{Namespace: ns, Lease: lease}), open(t, client, redisstore.Config{Namespace: ns, Lease: lease})
+	evict(t, evictor, "warm") // from here on it waits for holders only
+	ask := func(seen []store.Fence) []store.Fence {
+		t.Helper()
+		news, err := other.Poll(t.Context(), "holder", lease, seen)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return []store.Fence{news[0].Fence}
+	}
+	seen := ask(nil)
+	returned := make(chan error, 1)
+	go func() { returned <- evictor.Evict(context.WithoutCancel(t.Context()), "a") }()
+	now := seen
+	for now[0].Tick == seen[0].Tick { // until it is told
+		now = ask(seen)
+	}
+	select {
+	case <-returned:
+		t.Error("the eviction counts as carried out by who was told of it just now")
+	case <-time.After(lease / 2):
+	}
+	ask(now)
+	began := time.Now()
+	if err := <-returned; err != nil {
+		t.Error(err)
+	}
+	if d := time.Since(began); d > lease/4 {
+		t.Errorf("it waited %v although it was told that it is carried out", d)
+	}
+}
+
 // A process that does not ask any more is waited for once.
 func TestADeadProcessIsForgotten(t *testing.T) {
 	t.Parallel()

@@ -50,6 +50,7 @@ type door struct {
 	mu    sync.Mutex
 	cut   bool
 	reply time.Duration // how long an answer to Poll takes
+	lost  bool          // Poll says once that it has lost count, and nothing else
 	trips int
 }
 
@@ -151,6 +152,11 @@ func (d *door) Poll(ctx context.Context, id string, lease time.Duration, seen []
 			n.Names = append(n.Names, l.names...)
 		}
 	}
+	d.set(func() {
+		if d.lost {
+			n.Lost, n.Names, d.lost = true, nil, false
+		}
+	})
 	if id != "" && d.fault != "nobody is remembered" {
 		d.holders[id] = &holder{applied, lease}
 	}

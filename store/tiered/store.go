@@ -48,6 +48,7 @@ var (
 	_ store.Offline  = (*Store)(nil)
 	_ store.Remote   = (*Store)(nil)
 	_ store.Replacer = (*Store)(nil)
+	_ store.Sweeper  = (*Store)(nil)
 	_ store.Tier     = (*Store)(nil)
 )
 
@@ -222,6 +223,18 @@ func (s *Store) Evict(ctx context.Context, tags ...string) error {
 	}
 	defer s.forgetAround(ctx, s.names(tags))()
 	return s.waitOut(ctx, s.remote.Evict(ctx, tags...))
+}
+
+// Sweep implements [store.Sweeper]: it sweeps memory, and the remote if that is a Sweeper.
+func (s *Store) Sweep(ctx context.Context) error {
+	if s.fault != nil {
+		return s.fault
+	}
+	err := s.local.Sweep(ctx)
+	if far, ok := store.As[store.Sweeper](s.remote); ok {
+		err = errors.Join(err, far.Sweep(ctx))
+	}
+	return err
 }
 
 // names returns what memory calls tags.

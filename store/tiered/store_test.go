@@ -209,6 +209,24 @@ func TestI1_ASlowAnswerShortensTheLease(t *testing.T) {
 	})
 }
 
+// A remote that has lost count of what was evicted says so, and memory forgets everything.
+func TestI1_MemoryForgetsWhenTheRemoteHasLostCount(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		a, door := process(t, newRemote(t), tiered.Lease)
+		synctest.Wait()
+		put(t, a, "v", "tag")
+		if peek(a) != "v" {
+			t.Fatal("it is not in memory")
+		}
+		door.set(func() { door.lost = true })
+		time.Sleep(tiered.DefaultLease)
+		if !a.Info().Leased || peek(a) != "" {
+			t.Errorf("%+v, and in memory is %q", a.Info(), peek(a))
+		}
+	})
+}
+
 // What is on its way into memory while it is evicted does not arrive.
 func TestI1_AnEvictionBeatsWhatIsOnItsWayIntoMemory(t *testing.T) {
 	t.Parallel()
@@ -439,5 +457,39 @@ func TestAnEvictionThatIsNotConfirmedWaitsForLeases(t *testing.T) {
 		if err := a.Evict(ctx, "tag"); !errors.Is(err, errDown) {
 			t.Error(err)
 		}
+	})
+}
+
+// sweeper is a remote that counts how often it is swept.
+type sweeper struct {
+	own
+
+	swept int
+}
+
+func (s *sweeper) Sweep(context.Context) error { s.swept++; return nil }
+
+// Sweep frees what was evicted in memory, and has the remote do the same if it can.
+func TestSweepReachesBothTiers(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		far := &sweeper{own: own{&door{remote: newRemote(t)}}}
+		near := memstore.New(memstore.Config{})
+		s := tiered.New(near, far, tiered.Config{})
+		synctest.Wait()
+		put(t, s, "v", "tag")
+		if n := near.Stats().Entries; n != 1 {
+			t.Fatalf("%d records in memory", n)
+		}
+		if err := s.Evict(t.Context(), "tag"); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Sweep(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if n := near.Stats().Entries; n != 0 || far.swept != 1 {
+			t.Errorf("%d records in memory, the remote was swept %d times", n, far.swept)
+		}
+		_ = s.Close()
 	})
 }
