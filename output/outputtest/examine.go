@@ -1,6 +1,7 @@
 package outputtest
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -192,7 +193,7 @@ func madeUp(pattern string) *http.Request {
 	if !strings.HasPrefix(target, "/") {
 		target = "/" + target
 	}
-	return httptest.NewRequest(http.MethodGet, target, http.NoBody)
+	return httptest.NewRequestWithContext(context.Background(), http.MethodGet, target, http.NoBody)
 }
 
 // compareTags finds tags that stand on one side only.

@@ -68,19 +68,19 @@ type Checker struct {
 }
 
 // Check is that of a zero [Checker].
-func Check(t testing.TB, e *echo.Echo, requests ...*http.Request) {
-	t.Helper()
-	Checker{}.Check(t, e, requests...)
+func Check(tb testing.TB, e *echo.Echo, requests ...*http.Request) {
+	tb.Helper()
+	Checker{}.Check(tb, e, requests...)
 }
 
-// Check fails t for each finding, and logs what is only a note.
-func (c Checker) Check(t testing.TB, e *echo.Echo, requests ...*http.Request) {
-	t.Helper()
+// Check fails tb for each finding, and logs what is only a note.
+func (c Checker) Check(tb testing.TB, e *echo.Echo, requests ...*http.Request) {
+	tb.Helper()
 	for _, f := range c.Examine(e, requests...) {
 		if f.Kind.note() {
-			t.Log(f)
+			tb.Log(f)
 		} else {
-			t.Error(f)
+			tb.Error(f)
 		}
 	}
 }
