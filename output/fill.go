@@ -55,7 +55,7 @@ func (f *Fill) WrittenAround() { f.around = true }
 // lead runs the handler for everybody who waits for the key, stores what it answers, and answers its own request. unclaim
 // is called when the flight has ended.
 func (q *request) lead(own *flight.Flight[outcome], fence store.Fence, unclaim func()) error {
-	tags, reason := q.expand()
+	tags, reason := q.expand(q.x, q.user)
 	if reason != "" {
 		own.Finish(outcome{})
 		unclaim()
@@ -404,23 +404,23 @@ func (f *Fill) observe(e Event) {
 }
 
 // expand makes the tags that the policy names, before the handler runs.
-func (q *request) expand() ([]string, string) {
-	if len(q.tags) == 0 {
+func (m *Mount) expand(x Exchange, user string) ([]string, string) {
+	if len(m.tags) == 0 {
 		return nil, ""
 	}
-	scope := Scope{Param: q.x.Param, Value: q.x.Value, User: q.user, Identified: q.door.Identified}
-	if q.door.Identified && q.user == "" {
-		scope.User = q.x.User() // a public page may still be tagged with whoever asked first
+	scope := Scope{Param: x.Param, Value: x.Value, User: user, Identified: m.door.Identified}
+	if m.door.Identified && user == "" {
+		scope.User = x.User() // a public page may still be tagged with whoever asked first
 	}
-	tags := make([]string, 0, len(q.tags))
-	for _, t := range q.tags {
+	tags := make([]string, 0, len(m.tags))
+	for _, t := range m.tags {
 		tag, err := t.Expand(scope)
 		switch {
 		case errors.Is(err, errBadEscape):
 			return nil, reasonBadEscape
 		case err != nil:
-			q.cache.config.Logger.Error("page not cached: a tag cannot be made",
-				"cache", q.cache.config.Name, "route", q.x.Route(), "error", err)
+			m.cache.config.Logger.Error("page not cached: a tag cannot be made",
+				"cache", m.cache.config.Name, "route", x.Route(), "error", err)
 			return nil, reasonTag
 		}
 		tags = append(tags, tag)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/echocache/echocache/internal/flight"
+	"github.com/echocache/echocache/internal/mark"
 	"github.com/echocache/echocache/store"
 )
 
@@ -85,9 +86,15 @@ func (m *Mount) Serve(w http.ResponseWriter, r *http.Request, x Exchange) error 
 			return x.Next(r)
 		}
 	}
-	if outer := fillOf(r.Context()); outer != nil {
-		r = outer.meet(w, r)
-		x.Reveal(r)
+	if at := r.Context().Value(mark.Key{}); at != nil {
+		if probe, is := at.(*mark.Probe); is {
+			m.examined(probe, x)
+			return nil
+		}
+		if outer, is := at.(*Fill); is && !outer.aside.Load() {
+			r = outer.meet(w, r)
+			x.Reveal(r)
+		}
 	}
 	if m.policy.off {
 		return m.bypass(w, r, x, reasonPolicyOff, "")

@@ -11,6 +11,7 @@ import (
 
 	"github.com/echocache/echocache/internal/fleet"
 	"github.com/echocache/echocache/internal/flight"
+	"github.com/echocache/echocache/internal/mark"
 	"github.com/echocache/echocache/store"
 )
 
@@ -43,7 +44,7 @@ type refreshContext struct {
 // Value answers for the refresh itself, also where a fill would: the page that a request was part of is not part of this
 // one.
 func (c *refreshContext) Value(key any) any {
-	if key == (fillKey{}) {
+	if key == (mark.Key{}) {
 		return c.refresh
 	}
 	if v := c.Context.Value(key); v != nil {
@@ -54,7 +55,7 @@ func (c *refreshContext) Value(key any) any {
 
 // refreshOf returns the refresh that ctx is part of, or nil.
 func refreshOf(ctx context.Context) *refresh {
-	switch at := ctx.Value(fillKey{}).(type) {
+	switch at := ctx.Value(mark.Key{}).(type) {
 	case *refresh:
 		return at
 	case *Fill:
