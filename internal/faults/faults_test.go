@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -15,6 +16,8 @@ import (
 )
 
 var faultSeconds = flag.Int("fault-seconds", 0, "how long each fault lasts, one after the other and with strict bounds")
+
+var faultOnly = flag.String("fault-only", "", "only faults whose names contain this")
 
 // brief is how long faults last that happen all at once.
 const brief = 2 * time.Second
@@ -45,8 +48,9 @@ type fault struct {
 	prepare func(*rig)
 	begin   func(*rig) (heal func()) // nil: there is no cache at all
 
-	calm  bool          // the breaker need not open
-	extra time.Duration // that a request may take besides the handler's time, while the breaker stays closed
+	calm   bool          // the breaker need not open
+	begins time.Duration // how long it takes until there is a fault
+	extra  time.Duration // that a request may take besides the handler's time, while the breaker stays closed
 }
 
 func noFault(*rig) func() { return func() {} }
@@ -121,9 +125,9 @@ func faults() []fault {
 		{name: "paused", begin: paused},
 		{name: "accepts, never answers", begin: mute},
 		{name: "cut every 100 ms", begin: cuts, calm: true},
-		{name: "READONLY", begin: command("REPLICAOF 127.0.0.1 1", "REPLICAOF NO ONE"), calm: true},
+		{name: "READONLY", begin: command("REPLICAOF 127.0.0.1 1", "REPLICAOF NO ONE")},
 		{
-			name: "LOADING", begin: loading,
+			name: "LOADING", begin: loading, begins: 200 * time.Millisecond,
 			server: []string{
 				"--enable-debug-command", "yes", "--key-load-delay", loadDelay,
 				"--loading-process-events-interval-bytes", "1024",
@@ -145,6 +149,7 @@ func faults() []fault {
 // TestFaults lets all of it happen, and prints what users noticed. It is not parallel, for what it measures is time.
 func TestFaults(t *testing.T) {
 	all := faults()
+	all = append(all[:2:2], slices.DeleteFunc(all[2:], func(f fault) bool { return !strings.Contains(f.name, *faultOnly) })...)
 	before := runtime.NumGoroutine()
 	results := make([]*result, len(all))
 	var work sync.WaitGroup

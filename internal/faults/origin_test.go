@@ -28,7 +28,7 @@ import (
 const (
 	slots       = 50
 	originTime  = 20 * time.Millisecond
-	originPages = 1000
+	originPages = 10_000
 	instances   = 3
 	maxFills    = 16 // at once, in each instance
 	originRate  = 2800
@@ -39,9 +39,14 @@ type origin struct {
 	slots        chan struct{}
 	atOnce, peak atomic.Int64 // requests that it works on, or that wait for it
 	asked        atomic.Int64
+	warming      atomic.Bool // it takes no time
 }
 
 func (o *origin) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if o.warming.Load() {
+		_, _ = fmt.Fprint(w, r.URL.Path)
+		return
+	}
 	o.asked.Add(1)
 	n := o.atOnce.Add(1)
 	defer o.atOnce.Add(-1)
@@ -54,11 +59,11 @@ func (o *origin) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // fleet returns instances of an application, each with memory in front of a guarded Redis.
-func fleet(t *testing.T, server *testredis.Server, o http.Handler, offline time.Duration) []http.Handler {
+func fleet(t *testing.T, redisAt func() *redis.UniversalOptions, o http.Handler, offline time.Duration) []http.Handler {
 	t.Helper()
 	all := make([]http.Handler, instances)
 	for i := range all {
-		client := redis.NewUniversalClient(redisstore.Options(server.Addr()))
+		client := redis.NewUniversalClient(redisAt())
 		guard := breaker.New(redisstore.New(client, redisstore.Config{Namespace: "origin"}), breaker.Config{})
 		backend := tiered.New(memstore.New(memstore.Config{}), guard, tiered.Config{OfflineFor: offline})
 		entries := store.New(backend, store.Config{Namespace: "origin"})
@@ -104,54 +109,108 @@ func asked(fleet []http.Handler, d time.Duration) (answers []answer, offline int
 	return answers, offline
 }
 
+// phase is a part of a test, and what happens at its beginning.
+type phase struct {
+	name    string
+	lasts   time.Duration
+	happens func()
+	offline bool // memory answers, if it may
+}
+
 // When Redis dies under warm caches, the origin is not asked for more at once than it was told to be, and everybody is
 // answered. With OfflineFor it is hardly asked at all.
 func TestTheOriginSurvives(t *testing.T) {
 	for _, offline := range []time.Duration{0, time.Minute} {
 		t.Run(fmt.Sprint("OfflineFor ", offline), func(t *testing.T) {
 			server := testredis.Start(t)
-			o := &origin{slots: make(chan struct{}, slots)}
-			instances := fleet(t, server, o, offline)
-			var all sync.WaitGroup
-			for i := range 32 { // warm: every page in Redis, and in the memory of all
-				all.Go(func() {
-					for n := i; n < originPages; n += 32 {
-						for range 2 { // a second time for those that were refused a place
-							for _, in := range instances {
-								in.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, fmt.Sprint("/", n), http.NoBody))
-							}
-						}
-					}
-				})
+			at := func() *redis.UniversalOptions { return redisstore.Options(server.Addr()) }
+			survive(t, at, offline, []phase{
+				{name: "warm", lasts: time.Second},
+				{name: "dying", lasts: time.Second, happens: server.Stop},
+				{name: "dead", lasts: time.Second, offline: true},
+			})
+		})
+	}
+}
+
+// The same when sentinels make a replica the master. It knows of no page, for nobody can say what it has not heard of, so
+// that all that is asked for then has to be made anew.
+func TestTheOriginSurvivesAFailover(t *testing.T) {
+	for _, offline := range []time.Duration{0, time.Minute} {
+		t.Run(fmt.Sprint("OfflineFor ", offline), func(t *testing.T) {
+			g := testredis.StartSentinels(t)
+			old := g.Master()
+			at := func() *redis.UniversalOptions {
+				o := redisstore.Options(g.Addrs()...)
+				o.MasterName = testredis.MasterName
+				return o
 			}
-			all.Wait()
-			o.peak.Store(0)
-			for _, phase := range []string{"warm", "dying", "dead"} {
-				o.asked.Store(0)
-				if phase == "dying" {
-					server.Stop()
-				}
-				answers, fromMemory := asked(instances, time.Second)
-				wrong := 0
-				for _, a := range answers {
-					if a.wrong != "" {
-						wrong++
-						t.Log(a.wrong)
-					}
-				}
-				t.Logf("%-5s %5d asked, %5d hits (%d offline), %d wrong; p50 %v, p99 %v; the origin was asked %d times, at most %d at once",
-					phase, len(answers), hits(answers), fromMemory, wrong, percentile(answers, 50).Round(time.Microsecond),
-					percentile(answers, 99).Round(time.Microsecond), o.asked.Load(), o.peak.Load())
-				if wrong > 0 || len(answers) == 0 {
-					t.Errorf("%s: %d of %d answers are wrong", phase, wrong, len(answers))
-				}
-				if phase == "dead" && offline > 0 && fromMemory < len(answers)*9/10 {
-					t.Errorf("%d of %d answers came from memory", fromMemory, len(answers))
-				}
-			}
-			if peak := o.peak.Load(); peak > maxFills*int64(len(instances)) {
-				t.Errorf("%d requests at the origin at once, %d instances may fill %d each", peak, len(instances), maxFills)
+			last := survive(t, at, offline, []phase{
+				{name: "warm", lasts: time.Second},
+				{name: "dying", lasts: time.Second, happens: old.Stop},
+				{name: "new master", lasts: 3 * time.Second, happens: func() { g.AwaitFailover(old) }},
+				{name: "later", lasts: 2 * time.Second},
+			})
+			if hits(last) < len(last)/4 {
+				t.Errorf("%d of %d answers are hits, some seconds after the failover", hits(last), len(last))
 			}
 		})
 	}
+}
+
+// survive lets phases happen to a warm fleet, and returns the answers of the last one.
+func survive(t *testing.T, at func() *redis.UniversalOptions, offline time.Duration, phases []phase) (answers []answer) {
+	t.Helper()
+	o := &origin{slots: make(chan struct{}, slots)}
+	instances := fleet(t, at, o, offline)
+	warm(o, instances)
+	for _, p := range phases {
+		o.asked.Store(0)
+		o.peak.Store(0)
+		if p.happens != nil {
+			p.happens()
+		}
+		var fromMemory int
+		answers, fromMemory = asked(instances, p.lasts)
+		wrong := 0
+		for _, a := range answers {
+			if a.wrong != "" {
+				wrong++
+				t.Log(a.wrong)
+			}
+		}
+		t.Logf("%-10s %5d asked, %5d hits (%d offline), %d wrong; p50 %v, p99 %v; the origin was asked %d times, at most %d at once",
+			p.name, len(answers), hits(answers), fromMemory, wrong, percentile(answers, 50).Round(time.Microsecond),
+			percentile(answers, 99).Round(time.Microsecond), o.asked.Load(), o.peak.Load())
+		if wrong > 0 || len(answers) == 0 {
+			t.Errorf("%s: %d of %d answers are wrong", p.name, wrong, len(answers))
+		}
+		if p.offline && offline > 0 && fromMemory < len(answers)*9/10 {
+			t.Errorf("%d of %d answers came from memory", fromMemory, len(answers))
+		}
+		if peak := o.peak.Load(); peak > maxFills*int64(len(instances)) {
+			t.Errorf("%s: %d requests at the origin at once, %d instances may fill %d each", p.name, peak, len(instances), maxFills)
+		}
+	}
+	return answers
+}
+
+// warm brings every page into Redis, and into the memory of all instances.
+func warm(o *origin, instances []http.Handler) {
+	o.warming.Store(true)
+	defer o.warming.Store(false)
+	const workers = 32
+	var all sync.WaitGroup
+	for i := range workers {
+		all.Go(func() {
+			for n := i; n < originPages; n += workers {
+				for range 2 { // a second time for those that were refused a place
+					for _, in := range instances {
+						in.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, fmt.Sprint("/", n), http.NoBody))
+					}
+				}
+			}
+		})
+	}
+	all.Wait()
 }

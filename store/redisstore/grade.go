@@ -16,7 +16,7 @@ const (
 	// gradeUnknown is the zero value: not found yet, and in [Config] the default.
 	gradeUnknown Grade = iota
 	// GradeNone: there is none. The server runs no scripts, is a replica, is older than version 7, or the namespace
-	// is in use with another layout. Everything is a miss.
+	// is in use with another layout. Everything is a miss; with a replica, an error.
 	GradeNone
 	// GradeUntilFailover: scripts may not ask the server who it is (INFO is refused to them, as by some managed
 	// services). After a failover, or a restart from an older copy, what had been evicted may be served again.
@@ -68,6 +68,11 @@ func (k *standing) scripts() *scripts {
 		return withIdentity
 	}
 	return withoutIdentity
+}
+
+// replica reports whether what was found is a replica. That passes: it is promoted, or the client finds the master.
+func (k *standing) replica() bool {
+	return errors.Is(k.why, errNotMaster) || redis.HasErrorPrefix(k.why, "READONLY ")
 }
 
 // refusal says that the grade is less than what is accepted.
