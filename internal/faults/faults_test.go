@@ -50,6 +50,7 @@ type fault struct {
 
 	calm   bool          // the breaker need not open
 	begins time.Duration // how long it takes until there is a fault
+	late   time.Duration // how much longer than others the first hit may take
 	extra  time.Duration // that a request may take besides the handler's time, while the breaker stays closed
 }
 
@@ -110,6 +111,9 @@ func loading(r *rig) func() {
 // say truly whether it was stored.
 const wayAndBack = 45 * time.Millisecond
 
+// restless is how long a breaker waits, at most, that has opened again and again.
+const restless = 10 * time.Second
+
 // faults are no cache, no fault, and then faults.
 func faults() []fault {
 	loadDelay := fmt.Sprint(lasting().Microseconds() / ballast)
@@ -118,7 +122,7 @@ func faults() []fault {
 		{name: "none", begin: noFault, calm: true},
 		{name: "down", begin: down},
 		{name: "down, tiered", begin: down, tiered: true},
-		{name: "slow, 20 ms each way", begin: slow(20 * time.Millisecond), calm: true, extra: 2 * wayAndBack},
+		{name: "slow, 20 ms each way", begin: slow(20 * time.Millisecond), calm: true, extra: 2 * wayAndBack, late: restless},
 		{name: "slow, 200 ms each way", begin: slow(200 * time.Millisecond)},
 		{name: "black hole", begin: hole},
 		{name: "black hole, tiered", begin: hole, tiered: true},

@@ -158,8 +158,8 @@ func (res *result) judge(t *testing.T, bare, calm *result) {
 			t.Errorf("the breaker opened after %s, want at most %s", res.opened, most+res.fault.begins)
 		}
 	}
-	if res.back == never || res.back > patience {
-		t.Errorf("the first hit came %s after the fault was over, want at most %s", after(res.back), patience)
+	if most := patience + res.fault.late; res.back == never || res.back > most {
+		t.Errorf("the first hit came %s after the fault was over, want at most %s", after(res.back), most)
 	}
 	if res.whole == never {
 		t.Errorf("hits did not come back within %s", recovery)
