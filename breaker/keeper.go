@@ -36,7 +36,7 @@ type keeper struct {
 	task           task
 	due            time.Time // of task
 	probeDue       time.Time
-	retries, tries int // in vain, in a row
+	retries, tries int       // in vain, in a row
 	closed         time.Time // when a probe has closed the breaker
 	again          int       // how often, in a row, it has opened soon after that
 	told           State
