@@ -115,7 +115,8 @@ func finding(err error) bool {
 	if _, ok := errors.AsType[redis.Error](err); !ok {
 		return false // not the server's words
 	}
-	for _, prefix := range []string{"ERR ", "NOPERM ", "READONLY ", "WRONGTYPE "} {
+	// HasErrorPrefix leaves out a leading "ERR ".
+	for _, prefix := range []string{"unknown command", "NOPERM ", "READONLY ", "WRONGTYPE "} {
 		if redis.HasErrorPrefix(err, prefix) {
 			return true
 		}
