@@ -12,7 +12,8 @@ import (
 // How long the keeper waits, give or take a fifth, so that many instances do not come back at once.
 const (
 	firstProbe, lastProbe = time.Second, 10 * time.Second
-	firstRetry, lastRetry = 50 * time.Millisecond, 5 * time.Second
+	// Where evictions are queued this is how soon an outage is seen to be over: one call a second is no burden.
+	firstRetry, lastRetry = 50 * time.Millisecond, time.Second
 )
 
 // batch is how many names one eviction takes at most.
@@ -35,7 +36,9 @@ type keeper struct {
 	task           task
 	due            time.Time // of task
 	probeDue       time.Time
-	retries, tries int // in vain, in a row
+	retries, tries int       // in vain, in a row
+	closed         time.Time // when a probe has closed the breaker
+	again          int       // how often, in a row, it has opened soon after that
 	told           State
 }
 
@@ -119,8 +122,9 @@ func (k *keeper) plan() {
 		next = probe
 	}
 	if !tripped {
-		k.tries, k.probeDue = 0, time.Time{}
+		k.probeDue = time.Time{}
 	} else if k.probeDue.IsZero() {
+		k.opened()
 		k.probeDue = time.Now().Add(backoff(firstProbe, lastProbe, k.tries))
 	}
 	if next != k.task && next == retry {
@@ -133,6 +137,20 @@ func (k *keeper) plan() {
 	k.task = next
 }
 
+// opened notes that the breaker has. If that happens again and again soon after a probe has closed it, the backend is well
+// until it is asked in earnest; callers are not to pay for that with their budgets every second, so the waits go on growing.
+func (k *keeper) opened() {
+	if k.closed.IsZero() || time.Since(k.closed) >= window {
+		k.again = 0
+	} else {
+		k.again++
+	}
+	k.tries = max(0, k.again-1)
+}
+
+// restless reports whether good news are to be waited out.
+func (k *keeper) restless() bool { return k.again > 1 }
+
 // settle is how long, after somebody has heard of the backend, it is not believed yet: other instances have evictions
 // queued, and what they send at once comes first.
 const settle = 300 * time.Millisecond
@@ -143,7 +161,7 @@ func (k *keeper) hasten() {
 	if k.task == retry {
 		k.retries, k.due = 0, now
 	}
-	if tripped, _ := k.b.ledger.opened(); tripped && k.probeDue.After(now.Add(settle)) {
+	if tripped, _ := k.b.ledger.opened(); tripped && !k.restless() && k.probeDue.After(now.Add(settle)) {
 		k.tries, k.probeDue = 0, now.Add(settle)
 	}
 }
@@ -170,7 +188,7 @@ func (k *keeper) attend() {
 		return
 	}
 	// That the backend has confirmed what it did not before is news of it.
-	if tripped, _ := k.b.ledger.opened(); tripped && (k.retries > 0 || !time.Now().Before(k.probeDue)) {
+	if tripped, _ := k.b.ledger.opened(); tripped && (k.retries > 0 && !k.restless() || !time.Now().Before(k.probeDue)) {
 		k.probe(k.life)
 	}
 	k.task = nothing // what was queued meanwhile begins anew
@@ -190,7 +208,7 @@ func (k *keeper) probe(ctx context.Context) {
 	class := k.ask(ctx)
 	done(outcome(class))
 	if class == Success {
-		k.tries, k.probeDue = 0, time.Time{}
+		k.closed, k.probeDue = time.Now(), time.Time{}
 		return
 	}
 	k.tries++
@@ -229,19 +247,38 @@ func (k *keeper) try(ctx context.Context, d time.Duration, f func(context.Contex
 
 // call calls the backend within a budget and returns what its error means. There is nobody to pass a panic on to: it is
 // a failure.
-func (k *keeper) call(ctx context.Context, d time.Duration, f func(context.Context) error) (class Class, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			k.b.config.Logger.Error("backend panicked", "name", k.b.config.Name, "panic", p)
-			class, err = Failure, errExited
-		}
-	}()
+func (k *keeper) call(ctx context.Context, d time.Duration, f func(context.Context) error) (Class, error) {
 	budget, cancel := context.WithTimeoutCause(ctx, d, overdue{})
 	defer cancel()
-	_, err = within(budget, k.places, k.b.config.Logger, func(ctx context.Context) (struct{}, error) {
-		return struct{}{}, f(ctx)
-	})
-	return k.b.judge(ctx, budget, err), err
+	answered := make(chan answer, 1)
+	go func() {
+		var a answer
+		defer func() {
+			if p := recover(); p != nil {
+				k.b.config.Logger.Error("backend panicked", "name", k.b.config.Name, "panic", p)
+				a = answer{Failure, errExited}
+			}
+			answered <- a
+		}()
+		_, err := within(budget, k.places, k.b.config.Logger, func(ctx context.Context) (struct{}, error) {
+			return struct{}{}, f(ctx)
+		})
+		a = answer{k.b.judge(ctx, budget, err), err}
+	}()
+	for {
+		select {
+		case a := <-answered:
+			return a.class, a.err
+		case <-k.wake:
+			defer k.poke() // it is not dealt with, but what has changed is told now: the call may take its time
+			k.tell()
+		}
+	}
+}
+
+type answer struct {
+	class Class
+	err   error
 }
 
 // replay sends what is queued to the backend, and reports whether all that was queued when it began is confirmed.

@@ -202,6 +202,66 @@ func TestItClosesWhenTheBackendIsBack(t *testing.T) {
 	})
 }
 
+// TestItWaitsLongerForWhoIsWellOnlyWhenProbed has a backend that fails as soon as it is believed.
+func TestItWaitsLongerForWhoIsWellOnlyWhenProbed(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, breaker.Config{})
+		var waits []time.Duration
+		for range 6 {
+			r.trip()
+			began := time.Now()
+			r.back.is(nil)
+			for r.State() != breaker.Closed {
+				time.Sleep(10 * time.Millisecond)
+			}
+			waits = append(waits, time.Since(began))
+		}
+		for i, want := range []time.Duration{1, 1, 2, 4, 8, 10} {
+			if d := waits[i].Seconds() / float64(want); d < 0.8 || d > 1.25 {
+				t.Errorf("after %d openings it waited %v, want %d s give or take a fifth", i+1, waits[i], want)
+			}
+		}
+		// What lasts begins anew.
+		time.Sleep(11 * time.Second)
+		r.trip()
+		r.back.is(nil)
+		time.Sleep(1300 * time.Millisecond)
+		r.in(breaker.Closed)
+	})
+}
+
+// TestItTellsWhileACallHangs wants to hear of a change although the breaker's goroutine waits for the backend.
+func TestItTellsWhileACallHangs(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var told atomic.Int64
+		r := newRig(t, breaker.Config{EvictTimeout: 10 * time.Second, OnStateChange: func(_, to breaker.State) {
+			if to == breaker.Open {
+				told.Store(time.Now().UnixNano())
+			}
+		}})
+		r.back.is(func(ctx context.Context, o op, _ []string) error {
+			if o == evict {
+				select {
+				case <-time.After(8 * time.Second):
+				case <-ctx.Done():
+				}
+			}
+			return errDown
+		})
+		go func() { _ = r.Evict(context.Background(), "a") }()
+		time.Sleep(9 * time.Second) // the first try has failed, the keeper's is under way
+		for range 5 {
+			_, _ = r.Lookup(context.Background(), "k")
+		}
+		synctest.Wait()
+		if told.Load() != time.Now().UnixNano() {
+			t.Error("nobody was told at once that it is open")
+		}
+	})
+}
+
 // TestAProbeMustKeepTheBudget: who takes 200 ms would open the breaker again at once.
 func TestAProbeMustKeepTheBudget(t *testing.T) {
 	t.Parallel()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -15,6 +16,8 @@ import (
 )
 
 var faultSeconds = flag.Int("fault-seconds", 0, "how long each fault lasts, one after the other and with strict bounds")
+
+var faultOnly = flag.String("fault-only", "", "only faults whose names contain this")
 
 // brief is how long faults last that happen all at once.
 const brief = 2 * time.Second
@@ -45,8 +48,10 @@ type fault struct {
 	prepare func(*rig)
 	begin   func(*rig) (heal func()) // nil: there is no cache at all
 
-	calm  bool          // the breaker need not open
-	extra time.Duration // that a request may take besides the handler's time, while the breaker stays closed
+	calm   bool          // the breaker need not open
+	begins time.Duration // how long it takes until there is a fault
+	late   time.Duration // how much longer than others the first hit may take
+	extra  time.Duration // that a request may take besides the handler's time, while the breaker stays closed
 }
 
 func noFault(*rig) func() { return func() {} }
@@ -106,6 +111,9 @@ func loading(r *rig) func() {
 // say truly whether it was stored.
 const wayAndBack = 45 * time.Millisecond
 
+// restless is how long a breaker waits, at most, that has opened again and again.
+const restless = 10 * time.Second
+
 // faults are no cache, no fault, and then faults.
 func faults() []fault {
 	loadDelay := fmt.Sprint(lasting().Microseconds() / ballast)
@@ -114,16 +122,16 @@ func faults() []fault {
 		{name: "none", begin: noFault, calm: true},
 		{name: "down", begin: down},
 		{name: "down, tiered", begin: down, tiered: true},
-		{name: "slow, 20 ms each way", begin: slow(20 * time.Millisecond), calm: true, extra: 2 * wayAndBack},
+		{name: "slow, 20 ms each way", begin: slow(20 * time.Millisecond), calm: true, extra: 2 * wayAndBack, late: restless},
 		{name: "slow, 200 ms each way", begin: slow(200 * time.Millisecond)},
 		{name: "black hole", begin: hole},
 		{name: "black hole, tiered", begin: hole, tiered: true},
 		{name: "paused", begin: paused},
 		{name: "accepts, never answers", begin: mute},
 		{name: "cut every 100 ms", begin: cuts, calm: true},
-		{name: "READONLY", begin: command("REPLICAOF 127.0.0.1 1", "REPLICAOF NO ONE"), calm: true},
+		{name: "READONLY", begin: command("REPLICAOF 127.0.0.1 1", "REPLICAOF NO ONE")},
 		{
-			name: "LOADING", begin: loading,
+			name: "LOADING", begin: loading, begins: 200 * time.Millisecond,
 			server: []string{
 				"--enable-debug-command", "yes", "--key-load-delay", loadDelay,
 				"--loading-process-events-interval-bytes", "1024",
@@ -145,6 +153,7 @@ func faults() []fault {
 // TestFaults lets all of it happen, and prints what users noticed. It is not parallel, for what it measures is time.
 func TestFaults(t *testing.T) {
 	all := faults()
+	all = append(all[:2:2], slices.DeleteFunc(all[2:], func(f fault) bool { return !strings.Contains(f.name, *faultOnly) })...)
 	before := runtime.NumGoroutine()
 	results := make([]*result, len(all))
 	var work sync.WaitGroup

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/echocache/echocache/store/tiered"
 )
 
 // result is what came of one fault.
@@ -129,7 +131,7 @@ func (res *result) judge(t *testing.T, bare, calm *result) {
 		slack95 = slack99 // the budgets: a breaker that stays closed waits as long for a Redis that is busy as well
 	}
 	if *faultSeconds > 0 {
-		slack95, slack99, patience = 2*time.Millisecond, 5*time.Millisecond, 12*time.Second
+		slack95, slack99, patience = 2*time.Millisecond, 5*time.Millisecond, 2*time.Second
 	}
 	for _, bound := range []struct {
 		percent int
@@ -146,8 +148,18 @@ func (res *result) judge(t *testing.T, bare, calm *result) {
 	if !res.fault.calm && res.opened == never {
 		t.Error("the breaker never opened")
 	}
-	if res.back == never || res.back > patience {
-		t.Errorf("the first hit came %s after the fault was over, want at most %s", after(res.back), patience)
+	if *faultSeconds > 0 && !res.fault.calm {
+		// Before a lease is over nobody asks.
+		most := 200 * time.Millisecond
+		if res.fault.tiered {
+			most += tiered.DefaultLease
+		}
+		if res.opened > most+res.fault.begins {
+			t.Errorf("the breaker opened after %s, want at most %s", res.opened, most+res.fault.begins)
+		}
+	}
+	if most := patience + res.fault.late; res.back == never || res.back > most {
+		t.Errorf("the first hit came %s after the fault was over, want at most %s", after(res.back), most)
 	}
 	if res.whole == never {
 		t.Errorf("hits did not come back within %s", recovery)

@@ -17,7 +17,7 @@ import (
 )
 
 const (
-	startWait = 10 * time.Second // for a server to answer
+	startWait = 30 * time.Second // for a server to answer; it may have much to load
 	stopWait  = 5 * time.Second  // for a server to end when asked to
 	attempts  = 5                // a port that was free may be taken by the time the server wants it
 	maxMemory = "256mb"

@@ -73,17 +73,17 @@ func (s *Store) claimName(key string) string {
 // release gives a claim up in the background. If that fails, or too many are about to, the lease ends by itself.
 func (s *Store) release(name, token string) {
 	select {
-	case s.claiming <- struct{}{}:
+	case s.claiming.places <- struct{}{}:
 	default:
 		return
 	}
 	if !s.begin() {
-		<-s.claiming
+		s.claiming.leave()
 		return
 	}
 	go func() {
 		defer s.work.Done()
-		defer func() { <-s.claiming }()
+		defer s.claiming.leave()
 		ctx, cancel := context.WithTimeout(context.Background(), s.config.StoreTimeout)
 		defer cancel()
 		if n, err := releasing.Run(ctx, s.client, []string{name}, token).Int(); err == nil && n == 0 {

@@ -16,7 +16,7 @@ const (
 	// gradeUnknown is the zero value: not found yet, and in [Config] the default.
 	gradeUnknown Grade = iota
 	// GradeNone: there is none. The server runs no scripts, is a replica, is older than version 7, or the namespace
-	// is in use with another layout. Everything is a miss.
+	// is in use with another layout. Everything is a miss; with a replica, an error.
 	GradeNone
 	// GradeUntilFailover: scripts may not ask the server who it is (INFO is refused to them, as by some managed
 	// services). After a failover, or a restart from an older copy, what had been evicted may be served again.
@@ -70,6 +70,11 @@ func (k *standing) scripts() *scripts {
 	return withoutIdentity
 }
 
+// replica reports whether what was found is a replica. That passes: it is promoted, or the client finds the master.
+func (k *standing) replica() bool {
+	return errors.Is(k.why, errNotMaster) || redis.HasErrorPrefix(k.why, "READONLY ")
+}
+
 // refusal says that the grade is less than what is accepted.
 func (k *standing) refusal(least Grade) error {
 	return fmt.Errorf("redisstore: the grade is %q, Config.Grade accepts %q at least: %w", k.grade, least, k.why)
@@ -110,7 +115,8 @@ func finding(err error) bool {
 	if _, ok := errors.AsType[redis.Error](err); !ok {
 		return false // not the server's words
 	}
-	for _, prefix := range []string{"ERR ", "NOPERM ", "READONLY ", "WRONGTYPE "} {
+	// HasErrorPrefix leaves out a leading "ERR ".
+	for _, prefix := range []string{"unknown command", "NOPERM ", "READONLY ", "WRONGTYPE "} {
 		if redis.HasErrorPrefix(err, prefix) {
 			return true
 		}

@@ -110,6 +110,18 @@ func TestGradeWithoutScripts(t *testing.T) {
 	}
 }
 
+// Some servers and proxies do not know the commands at all.
+func TestGradeWhereScriptsAreUnknown(t *testing.T) {
+	t.Parallel()
+	server := testredis.Start(t, "--rename-command", "EVALSHA", "", "--rename-command", "EVAL", "")
+	var written log
+	s := open(t, patientClient(t, server), redisstore.Config{Grade: redisstore.GradeUntilFailover, Logger: written.logger()})
+	useless(t, s, redisstore.GradeNone)
+	if text := written.String(); strings.Count(text, "level=ERROR") != 1 {
+		t.Errorf("logged: %s", text)
+	}
+}
+
 // Instances with different shards do not see each other's evictions, so the later one keeps out.
 func TestGradeOfAnotherLayout(t *testing.T) {
 	t.Parallel()

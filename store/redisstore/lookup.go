@@ -5,9 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"runtime"
 	"sync"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 
 	"github.com/echocache/echocache/store"
 )
@@ -37,13 +40,32 @@ type ticket struct {
 	err   error
 }
 
-// maxTrips is how many trips of look-ups may be under way at once.
-func maxTrips() int { return min(max(2*runtime.GOMAXPROCS(0), 4), 16) }
+// maxTrips is how many trips of look-ups may be under way at once: no more than there are connections, for a trip that
+// waits for one would take along only who was there when it began to wait, and time out with them.
+func maxTrips(client redis.UniversalClient) int {
+	return min(max(2*runtime.GOMAXPROCS(0), 4), 16, connections(client))
+}
+
+// connections returns how many connections a client may have to a server.
+func connections(client redis.UniversalClient) int {
+	n := 0
+	switch c := client.(type) {
+	case *redis.Client:
+		n = c.Options().PoolSize
+	case *redis.ClusterClient:
+		n = c.Options().PoolSize
+	}
+	if n <= 0 {
+		return math.MaxInt // it is not known
+	}
+	return n
+}
 
 // Lookup returns what is under keys, in their order, and the fence for a fill of each that begins now, in one trip to
 // each node. What is damaged, forged or of another type is a miss. An error says that there was no answer in time, or
-// what client or server said instead of one. With a server that is not good enough (see [Grade]) everything is a miss
-// without a fence.
+// what client or server said instead of one; so does a server that is a replica, which is for a while what was the master
+// before a failover. With a server that is not good enough for another reason (see [Grade]) everything is a miss without a
+// fence.
 func (s *Store) Lookup(ctx context.Context, keys ...string) ([]store.Found, error) {
 	if s.refusal() != nil || len(keys) == 0 {
 		return make([]store.Found, len(keys)), nil
@@ -69,6 +91,9 @@ func (s *Store) lookup(ctx context.Context, keys []string) ([]store.Found, error
 		return nil, err
 	}
 	if known.grade < s.config.Grade {
+		if known.replica() {
+			return nil, known.refusal(s.config.Grade)
+		}
 		return make([]store.Found, len(keys)), nil
 	}
 	t := &ticket{keys: keys, ctx: ctx, done: make(chan struct{})}
@@ -88,7 +113,7 @@ func (s *Store) board(t *ticket) bool {
 	b := &s.batches
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.running < maxTrips() {
+	if b.running < s.maxTrips {
 		if !s.begin() {
 			return false
 		}

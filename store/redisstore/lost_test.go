@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -104,8 +105,8 @@ func TestI1Failover(t *testing.T) {
 	}
 
 	onReplica := open(t, patientClient(t, replica), redisstore.Config{Namespace: ns})
-	if f := look(t, onReplica, "k0"); f.Record != nil || f.Fence != (store.Fence{}) {
-		t.Errorf("a replica answers %+v, want a miss without a fence", f)
+	if f, err := onReplica.Lookup(t.Context(), "k0"); err == nil || !strings.Contains(err.Error(), "replica") {
+		t.Errorf("a replica answers %+v (%v), want an error", f, err)
 	}
 	if g := onReplica.Grade(); g != redisstore.GradeNone {
 		t.Errorf("of a replica the grade is %q", g)

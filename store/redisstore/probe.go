@@ -38,10 +38,10 @@ func (p *probes) hasten() {
 	p.mu.Unlock()
 }
 
-// ready returns what is known of the server. At the first use it waits for that, as long as ctx lasts; later on it has
-// the server looked at again now and then, and does not wait.
+// ready returns what is known of the server. At the first use it waits for that, as long as ctx lasts, and again while it
+// was found to be a replica; later on it has the server looked at again now and then, and does not wait.
 func (s *Store) ready(ctx context.Context) (*standing, error) {
-	if known := s.standing.Load(); known != nil {
+	if known := s.standing.Load(); known != nil && !known.replica() {
 		s.lookAgain(known)
 		return known, nil
 	}

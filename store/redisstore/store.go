@@ -29,9 +29,10 @@ type Store struct {
 
 	standing atomic.Pointer[standing] // what is known of the server; nil at first
 	batches  batches
-	writing  chan struct{} // a place for each store under way
-	evicting chan struct{} // a place for each eviction under way
-	claiming chan struct{} // a place for each claim under way, made or given up
+	maxTrips int
+	writing  room // a place for each store under way
+	evicting room // a place for each eviction under way
+	claiming room // a place for each claim under way, made or given up
 	probes   probes
 	leases   leases
 
@@ -43,6 +44,43 @@ type Store struct {
 // maxWriting is how many stores, how many evictions, and how many claims may be under way at once. It is about the goroutines and
 // payloads that a server which hangs can hold.
 const maxWriting = 64
+
+// room is a number of places.
+type room struct {
+	places chan struct{}
+	wait   time.Duration // for a place; 0: as long as the call may take
+}
+
+// placeWait is how long a store waits for others to be done. That it has to says nothing about the server, so it does not
+// end in a failure as it would if it waited for a connection of the client.
+const placeWait = 25 * time.Millisecond
+
+var errNoPlace = errors.New("redisstore: more stores are under way than there are connections")
+
+// enter takes a place.
+func (r room) enter(ctx context.Context) error {
+	select {
+	case r.places <- struct{}{}:
+		return nil
+	default:
+	}
+	var over <-chan time.Time
+	if r.wait > 0 {
+		timer := time.NewTimer(r.wait)
+		defer timer.Stop()
+		over = timer.C
+	}
+	select {
+	case r.places <- struct{}{}:
+		return nil
+	case <-over:
+		return errNoPlace
+	case <-ctx.Done():
+		return late(ctx)
+	}
+}
+
+func (r room) leave() { <-r.places }
 
 var errClosed = errors.New("redisstore: closed")
 
@@ -59,8 +97,10 @@ func New(client redis.UniversalClient, c Config) *Store {
 		return s
 	}
 	s.layout, s.places = layout(c.Shards), newPlaces(c.Namespace, c.Shards)
-	s.writing, s.evicting = make(chan struct{}, maxWriting), make(chan struct{}, maxWriting)
-	s.claiming = make(chan struct{}, maxWriting)
+	s.maxTrips = maxTrips(client)
+	s.writing = room{make(chan struct{}, min(maxWriting, connections(client))), placeWait}
+	s.evicting = room{make(chan struct{}, maxWriting), 0} // they wait mostly for leases, without a connection
+	s.claiming = room{make(chan struct{}, maxWriting), 0}
 	return s
 }
 
@@ -105,10 +145,10 @@ func (s *Store) refusal() error {
 }
 
 // within runs f in a goroutine of its own, with a context that lasts for the timeout whatever becomes of ctx, and
-// returns what it returns. The caller leaves earlier, with an error, when ctx or the timeout ends before f does. places
-// bounds how many may run at once.
+// returns what it returns. The caller leaves earlier, with an error, when ctx or the timeout ends before f does. in bounds
+// how many may run at once.
 func within[T any](
-	ctx context.Context, s *Store, places chan struct{}, timeout time.Duration, f func(context.Context) (T, error),
+	ctx context.Context, s *Store, in room, timeout time.Duration, f func(context.Context) (T, error),
 ) (T, error) {
 	type outcome struct {
 		value T
@@ -117,19 +157,17 @@ func within[T any](
 	var none T
 	waiting, stop := context.WithTimeout(ctx, timeout)
 	defer stop()
-	select {
-	case places <- struct{}{}:
-	case <-waiting.Done():
-		return none, late(waiting)
+	if err := in.enter(waiting); err != nil {
+		return none, err
 	}
 	if !s.begin() {
-		<-places
+		in.leave()
 		return none, errClosed
 	}
 	done := make(chan outcome, 1)
 	go func() {
 		defer s.work.Done()
-		defer func() { <-places }()
+		defer in.leave()
 		own, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
 		defer cancel()
 		value, err := f(own)

@@ -168,8 +168,8 @@ func TestI1_ToBeToldIsNotToHaveDoneIt(t *testing.T) {
 		now = ask(seen)
 	}
 	select {
-	case <-returned:
-		t.Error("the eviction counts as carried out by who was told of it just now")
+	case err := <-returned:
+		t.Fatalf("the eviction counts as carried out by who was told of it just now (%v)", err)
 	case <-time.After(lease / 2):
 	}
 	ask(now)

@@ -18,8 +18,8 @@ var errNoFence = errors.New("redisstore: the fence has no epoch: take it from a 
 //   - [store.Fenced] if one of r's tags, or key, was evicted since r's fence, or if that cannot be told: the clock was
 //     lost meanwhile, or the fence is older than what the table of evicted tags remembers;
 //   - [store.Refused] with an error if r has no fence, no TTL, more than [store.MaxTags] tags or more than
-//     Config.MaxRecord bytes, if the server has no memory left or is not good enough (see [Grade]), or if the store is
-//     closed or badly configured;
+//     Config.MaxRecord bytes, if the server has no memory left or is not good enough (see [Grade]), if more are under way
+//     than there are connections, or if the store is closed or badly configured;
 //   - [store.Unknown] with an error if no answer came in time: r may be kept, or may yet be;
 //   - [store.Stored] otherwise.
 func (s *Store) Store(ctx context.Context, key string, r store.Record) (store.Verdict, error) {
@@ -41,7 +41,7 @@ func (s *Store) Store(ctx context.Context, key string, r store.Record) (store.Ve
 		s.send(ctx, []*call{c})
 		return s.verdict(c)
 	})
-	if errors.Is(err, errClosed) {
+	if errors.Is(err, errClosed) || errors.Is(err, errNoPlace) {
 		verdict = store.Refused
 	}
 	s.counts.judged(verdict)

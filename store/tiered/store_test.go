@@ -209,24 +209,6 @@ func TestI1_ASlowAnswerShortensTheLease(t *testing.T) {
 	})
 }
 
-// A remote that has lost count of what was evicted says so, and memory forgets everything.
-func TestI1_MemoryForgetsWhenTheRemoteHasLostCount(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		a, door := process(t, newRemote(t), tiered.Lease)
-		synctest.Wait()
-		put(t, a, "v", "tag")
-		if peek(a) != "v" {
-			t.Fatal("it is not in memory")
-		}
-		door.set(func() { door.lost = true })
-		time.Sleep(tiered.DefaultLease)
-		if !a.Info().Leased || peek(a) != "" {
-			t.Errorf("%+v, and in memory is %q", a.Info(), peek(a))
-		}
-	})
-}
-
 // What is on its way into memory while it is evicted does not arrive.
 func TestI1_AnEvictionBeatsWhatIsOnItsWayIntoMemory(t *testing.T) {
 	t.Parallel()
