@@ -97,3 +97,9 @@ func WireOf(before, after http.Header) *Wire {
 
 // Replay replays a page's headers on those of an answer.
 func (p *wire) Replay(h http.Header) { apply(h, p.ops) }
+
+// AdmitControl returns why the lines of a Cache-Control field keep an answer from being stored, or "".
+func AdmitControl(lines []string) string { return admitControl(lines) }
+
+// AdmitVary reports whether everything that the lines of a Vary field name is in the key of a policy.
+func (p Policy) AdmitVary(lines []string) bool { return admitVary(lines, &p) }
