@@ -180,8 +180,26 @@ func (s *Store) Hints(ctx context.Context, f func()) {
 // waiting is a holder that has yet to acknowledge an eviction.
 type waiting struct {
 	clock, field, said string
+	epoch              string // in which tick counts
 	tick               uint64
 	until              time.Time
+}
+
+// acknowledges reports whether what stands beside the clock, its epoch and what the holder said, says that the holder has
+// carried the eviction out.
+//
+// WARNING: no script has judged it. After a failover it may be of an earlier epoch, of which the new master has heard last,
+// and in which ticks were higher.
+func (w waiting) acknowledges(values []any) bool {
+	if len(values) != 2 || values[0] != w.epoch {
+		return false
+	}
+	said, ok := values[1].(string)
+	if !ok {
+		return false
+	}
+	applied, _ := readHolder(said)
+	return applied >= w.tick
 }
 
 // acknowledged waits until nobody's memory can answer with what calls have evicted. They have all been answered.
@@ -202,7 +220,7 @@ func (s *Store) acknowledged(ctx context.Context, calls []*call) error {
 		for i := 3; i+1 < len(reply); i += 2 {
 			field, _ := reply[i].(string)
 			said, _ := reply[i+1].(string)
-			w := waiting{clock: c.keys[0], field: field, said: said, tick: fence.Tick}
+			w := waiting{clock: c.keys[0], field: field, said: said, epoch: hex.EncodeToString(fence.Epoch[:]), tick: fence.Tick}
 			if applied, lease := readHolder(said); applied < fence.Tick {
 				w.until = answered.Add(leaseMargin(min(lease, s.config.Lease)))
 				holders = append(holders, w)
@@ -247,27 +265,25 @@ func (s *Store) awaitHolders(ctx context.Context, open []waiting) (silent []wait
 			return nil, err
 		}
 		now := time.Now() // before the server is asked: an acknowledgement may have come until then
-		replies := make([]*redis.StringCmd, len(open))
+		replies := make([]*redis.SliceCmd, len(open))
 		all := s.lanes()
 		for i, w := range open {
 			pipe, err := all.to(ctx, w.clock)
 			if err != nil {
-				replies[i] = redis.NewStringCmd(ctx)
+				replies[i] = redis.NewSliceCmd(ctx)
 				replies[i].SetErr(err)
 				continue
 			}
-			replies[i] = pipe.HGet(ctx, w.clock, w.field)
+			replies[i] = pipe.HMGet(ctx, w.clock, "e", w.field)
 		}
 		all.send(ctx)
 		left := open[:0]
 		for i, w := range open {
-			if said, err := replies[i].Result(); err == nil {
-				if applied, _ := readHolder(said); applied >= w.tick {
-					continue
-				}
-				// What it says now is not remembered: one that has asked again, and has yet to carry it out, or
-				// whose clock was lost, holds a lease, and must not be dismissed.
+			if values, err := replies[i].Result(); err == nil && w.acknowledges(values) {
+				continue
 			}
+			// What it says now is not remembered: one that has asked again, and has yet to carry it out, or whose clock
+			// was lost, holds a lease, and must not be dismissed.
 			if now.Before(w.until) {
 				left = append(left, w)
 			} else {

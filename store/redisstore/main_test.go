@@ -9,14 +9,17 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// TestMain has properties tried few times unless told how often: each lets real time pass. And it keeps go-redis from
-// telling of every server that a test has stopped.
+// TestMain has properties tried few times unless told how often: each lets real time pass. For the same reason it runs more
+// tests at once than there are processors. And it keeps go-redis from telling of every server that a test has stopped.
 func TestMain(m *testing.M) {
 	flag.Parse()
-	told := false
-	flag.Visit(func(f *flag.Flag) { told = told || f.Name == "rapid.checks" })
-	if !told {
-		if err := flag.Set("rapid.checks", "6"); err != nil {
+	told := map[string]bool{}
+	flag.Visit(func(f *flag.Flag) { told[f.Name] = true })
+	for name, value := range map[string]string{"rapid.checks": "6", "test.parallel": "6"} {
+		if told[name] {
+			continue
+		}
+		if err := flag.Set(name, value); err != nil {
 			panic(err)
 		}
 	}

@@ -2,9 +2,11 @@ package redisstore_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -179,6 +181,39 @@ func TestI1_ToBeToldIsNotToHaveDoneIt(t *testing.T) {
 	}
 	if d := time.Since(began); d > lease/4 {
 		t.Errorf("it waited %v although it was told that it is carried out", d)
+	}
+}
+
+// A failover in the middle of an eviction, to a replica that has heard nothing since an earlier epoch: what the holder said
+// then, of ticks that were higher, is no answer.
+func TestI1_AnAnswerOfAnotherEpochIsNone(t *testing.T) {
+	t.Parallel()
+	server := testredis.Start(t)
+	client := patientClient(t, server)
+	ns := namespace()
+	const lease = time.Second
+	evictor, other := open(t, client, redisstore.Config{Namespace: ns, Lease: lease}), open(t, client, redisstore.Config{Namespace: ns, Lease: lease})
+	evict(t, evictor, "warm") // from here on it waits for holders only
+	began := time.Now()
+	if _, err := other.Poll(t.Context(), "holder", lease, nil); err != nil {
+		t.Fatal(err)
+	}
+	returned := make(chan error, 1)
+	clock := "{" + ns + ":0}:m"
+	before := server.Must("HGET", clock, "c")
+	go func() { returned <- evictor.Evict(context.WithoutCancel(t.Context()), "a") }()
+	eventually(t, func() error {
+		if server.Must("HGET", clock, "c") == before {
+			return errors.New("it has not begun")
+		}
+		return nil
+	})
+	server.Must("HSET", clock, "e", strings.Repeat("0", 32), "r:holder", "999:7:1000")
+	if err := <-returned; err != nil {
+		t.Error(err)
+	}
+	if d := time.Since(began); d < lease {
+		t.Errorf("the eviction returned %v after the holder had asked, whose lease is %v", d, lease)
 	}
 }
 
