@@ -55,6 +55,7 @@ var rules = map[string]rule{
 	"internal/flight":        {},
 	"internal/mark":          {},
 	"internal/mutants":       {},
+	"internal/security":      {}, // tests only
 	"internal/soak":          {}, // tests only
 	"internal/striped":       {},
 	"internal/testredis":     {},
