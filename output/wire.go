@@ -7,6 +7,7 @@ import (
 	"math"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 	"unsafe"
 )
@@ -169,6 +170,15 @@ func (r *reader) text() string {
 	return s
 }
 
+// line returns a text that stands on one line of a header. No other is kept: written as it is it would be several fields.
+func (r *reader) line() string {
+	s := r.text()
+	if strings.ContainsAny(s, "\r\n\x00") {
+		r.fail()
+	}
+	return s
+}
+
 func (r *reader) kind() opKind {
 	if len(r.rest) == 0 || r.rest[0] > byte(opOnce) {
 		r.fail()
@@ -203,7 +213,7 @@ func (r *reader) ops() []op {
 	ops := make([]op, 0, n)
 	all := make([]string, 0, n+4)
 	for range n {
-		o := op{kind: r.kind(), name: r.text()}
+		o := op{kind: r.kind(), name: r.line()}
 		count := r.number(maxFields)
 		if r.failed || count > uint64(len(r.rest)) || !o.kind.fits(o.name, count) {
 			r.fail()
@@ -211,7 +221,7 @@ func (r *reader) ops() []op {
 		}
 		from := len(all)
 		for range count {
-			all = append(all, r.text())
+			all = append(all, r.line())
 		}
 		o.values = all[from:len(all):len(all)]
 		if o.kind == opOnce && o.values[0] != "Accept-Encoding" {

@@ -66,6 +66,9 @@ func forged() map[string][]byte {
 		"a body that is too short": body(sealed("key", 200, second, 0, 1, 1, 0, 3, 0), "body"),
 		"no length of the body":    sealed("key", 200, second, 0, 1, 1, 0),
 
+		"a value of two lines":       sealed("key", 200, second, 0, 1, 1, 1, raw(0), "X-A", 1, "a\r\nX-Evil: 1", 0, 0),
+		"a name of two lines":        sealed("key", 200, second, 0, 1, 1, 1, raw(0), "X-A: a\nX-Evil", 1, "1", 0, 0),
+		"a value with a zero byte":   sealed("key", 200, second, 0, 1, 1, 1, raw(1), "X-A", 2, "a", "b\x00c", 0, 0),
 		"another field said once":    sealed("key", 200, second, 0, 1, 1, 1, raw(4), "X-A", 1, "Accept-Encoding", 0, 0),
 		"a field said once of none":  sealed("key", 200, second, 0, 1, 1, 1, raw(4), "Vary", 0, 0, 0),
 		"a field said once of two":   sealed("key", 200, second, 0, 1, 1, 1, raw(4), "Vary", 2, "Accept-Encoding", "a", 0, 0),
@@ -132,6 +135,21 @@ func TestI9_WhatCannotBeReadBackIsNotStored(t *testing.T) {
 			if turn == 0 && h.Get("Cache-Status") != said {
 				t.Errorf("%d fields: %s", n, h.Get("Cache-Status"))
 			}
+		}
+	}
+}
+
+// What a handler says that does not fit on a line of a header goes to its client, as net/http lets it, and to nobody else.
+func TestI9_AFieldOfTwoLinesIsNotStored(t *testing.T) {
+	t.Parallel()
+	p := serve(t, output.Config{}, output.For(time.Minute).Jitter(0), func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("X-A", "a\r\nX-Evil: 1")
+		_, _ = io.WriteString(w, "page")
+	})
+	for range 2 {
+		h := ask(p, http.MethodGet).Header()
+		if h.Get("X-A") != "a\r\nX-Evil: 1" || h.Get("Cache-Status") != "echocache; fwd=uri-miss; detail=refused" {
+			t.Errorf("%v", h)
 		}
 	}
 }

@@ -54,13 +54,13 @@ func newApp(tb testing.TB, a *attack) *app {
 
 // mounter returns what is mounted on a route for caching it.
 type mounter interface {
-	middleware(a *attack, r *route) []echo.MiddlewareFunc
+	mount(a *attack, r *route) []echo.MiddlewareFunc
 }
 
 // bare mounts nothing: the application without a cache.
 type bare struct{}
 
-func (bare) middleware(*attack, *route) []echo.MiddlewareFunc { return nil }
+func (bare) mount(*attack, *route) []echo.MiddlewareFunc { return nil }
 
 // serve returns one process of the application. who says who is asking, from what a client sends.
 func (x *app) serve(m mounter, who func(*http.Request) string, log io.Writer) *echo.Echo {
@@ -78,7 +78,7 @@ func (x *app) serve(m mounter, who func(*http.Request) string, log io.Writer) *e
 		e.Use(x.mark)
 	}
 	for _, r := range x.attack.Setup.Routes {
-		chain := m.middleware(x.attack, r)
+		chain := m.mount(x.attack, r)
 		if x.attack.Setup.Order == "cache_then_auth" {
 			chain = append(chain, authenticate)
 		}
@@ -86,7 +86,7 @@ func (x *app) serve(m mounter, who func(*http.Request) string, log io.Writer) *e
 	}
 	if w := x.attack.Setup.Writer; w != nil {
 		r := &route{Method: http.MethodPost, Path: w.Path, Evict: w.Evict}
-		e.Add(r.Method, r.Path, x.handler(r), m.middleware(x.attack, r)...)
+		e.Add(r.Method, r.Path, x.handler(r), m.mount(x.attack, r)...)
 	}
 	return e
 }

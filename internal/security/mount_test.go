@@ -2,6 +2,7 @@ package security_test
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -102,13 +103,13 @@ func (k kind) mounted(a *attack, r *route) output.Policy {
 	return p // strict inputs are what every policy has
 }
 
-// real is the cache, mounted as a case says.
-type real struct {
+// honest is the cache, mounted as a case says.
+type honest struct {
 	kind  kind
 	cache *echocache.Cache
 }
 
-func (m real) middleware(a *attack, r *route) (chain []echo.MiddlewareFunc) {
+func (m honest) mount(a *attack, r *route) (chain []echo.MiddlewareFunc) {
 	if len(r.Evict) > 0 {
 		tags := slices.Clone(r.Evict)
 		for i := range tags {
@@ -137,7 +138,7 @@ type naive struct {
 	held  *held
 }
 
-func (n *naive) middleware(_ *attack, r *route) []echo.MiddlewareFunc {
+func (n *naive) mount(_ *attack, r *route) []echo.MiddlewareFunc {
 	if r.Cache == nil {
 		return nil
 	}
@@ -151,9 +152,7 @@ func (n *naive) serve(next echo.HandlerFunc) echo.HandlerFunc {
 		page, ok := n.pages[key]
 		n.mu.Unlock()
 		if ok {
-			for name, values := range page.header {
-				c.Response().Header()[name] = values
-			}
+			maps.Copy(c.Response().Header(), page.header)
 			return c.String(page.status, page.body)
 		}
 		tee := &tee{ResponseWriter: c.Response().Writer}

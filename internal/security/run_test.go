@@ -69,7 +69,7 @@ func (s *scene) start(x *app, keys [][]byte) *node {
 	if n.cache, err = echocache.New(config); err != nil {
 		s.tb.Fatal(err)
 	}
-	n.echo = x.serve(real{s.kind, n.cache}, s.kind.who(s.attack), s.stand.log)
+	n.echo = x.serve(honest{s.kind, n.cache}, s.kind.who(s.attack), s.stand.log)
 	n.server = quiet(n.echo)
 	s.nodes = append(s.nodes, n)
 	s.closers = append(s.closers, n.server.Close, func() { _ = n.cache.Close() })

@@ -37,7 +37,6 @@ type stand struct {
 	server    *testredis.Server // nil for memory
 	client    redis.UniversalClient
 	namespace string
-	seal      [][]byte
 	budget    int64 // of the memory of one process
 	log       *journal
 	held      *held
@@ -152,11 +151,11 @@ func (s *stand) put(name, text string) {
 func (s *stand) usage(names []string) (n int64) {
 	s.tb.Helper()
 	for _, name := range names {
-		bytes, err := s.client.MemoryUsage(context.Background(), name, 0).Result()
+		size, err := s.client.MemoryUsage(context.Background(), name, 0).Result()
 		if err != nil {
 			s.tb.Fatal(err)
 		}
-		n += bytes
+		n += size
 	}
 	return n
 }
