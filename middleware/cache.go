@@ -27,16 +27,14 @@ type Config struct {
 	// Values are named inputs from the context, for example "tenant" or "role", for Policy.VaryValue and for names
 	// in tags. They are read outside of the cache, so what they depend on is mounted outside.
 	Values map[string]func(echo.Context) string
-	// PerClient are keys of the echo.Context that hold something of one client, such as a form's token. While a
-	// page is filled they are nil. Nil: "csrf", as of Echo's CSRF middleware.
+	// PerClient are keys of the echo.Context, and of the request's, that hold something of one client, such as a form's
+	// token. While a page is filled they are nil. Nil: output.DefaultPerClient, for the CSRF middleware of Echo and
+	// of gorilla. In the request's context only strings are found, of whatever type: it cannot be asked for others.
 	PerClient []string
 	// IgnoreCookies are cookies that mean nothing to the application; a name may end in "*". Nil: those of the
 	// known analytics scripts.
 	IgnoreCookies []string
 }
-
-// defaultPerClient is where Echo's CSRF middleware leaves the client's token.
-var defaultPerClient = []string{"csrf"}
 
 // Cache mounts an [output.Cache] on the routes of an Echo application. All methods may be called concurrently.
 type Cache struct {
@@ -65,7 +63,7 @@ func New(c Config) (*Cache, error) {
 		}
 	}
 	if c.PerClient == nil {
-		c.PerClient = defaultPerClient
+		c.PerClient = output.DefaultPerClient()
 	}
 	outputs := c.Cache
 	if outputs == nil {
@@ -78,6 +76,7 @@ func New(c Config) (*Cache, error) {
 		Identified:    c.User != nil,
 		Values:        slices.Sorted(maps.Keys(c.Values)),
 		IgnoreCookies: c.IgnoreCookies,
+		PerClient:     c.PerClient,
 	}}, nil
 }
 

@@ -45,6 +45,9 @@ type Config struct {
 	// IgnoreCookies are cookies that mean nothing to the application. A name may end in "*". Nil: those of the
 	// known analytics scripts.
 	IgnoreCookies []string
+	// PerClient are keys of the request's context that hold something of one client, such as a form's token: strings,
+	// of whatever type. While a page is filled they have no value. Nil: DefaultPerClient.
+	PerClient []string
 }
 
 // DefaultPatience is how long a fill may take if Config says nothing.

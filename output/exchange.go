@@ -42,7 +42,14 @@ type Door struct {
 	Identified    bool     // the door can tell who is asking
 	Values        []string // the names that Exchange.Value knows
 	IgnoreCookies []string // cookies that mean nothing to the application; nil = those of the known analytics scripts
+	// PerClient are keys of the request's context that hold something of one client: strings, of whatever type. A fill
+	// does not see their values. Nil = DefaultPerClient.
+	PerClient []string
 }
+
+// DefaultPerClient are the keys of contexts under which the token of a form is found: Echo's CSRF middleware leaves it in
+// the echo.Context, gorilla/csrf in the request's.
+func DefaultPerClient() []string { return []string{"csrf", "gorilla.csrf.Token"} }
 
 // defaultIgnoreCookies are the cookies of widespread analytics scripts, which set them for the browser's side only. A
 // name may end in "*".

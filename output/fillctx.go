@@ -3,6 +3,8 @@ package output
 import (
 	"context"
 	"errors"
+	"reflect"
+	"slices"
 	"sync"
 	"time"
 
@@ -82,12 +84,24 @@ func (c *fillContext) Err() error {
 	return context.Canceled
 }
 
-// Value answers for the fill itself and otherwise as the client's context does.
+// Value answers for the fill itself and otherwise as the client's context does, but for what is one client's (I-3).
 func (c *fillContext) Value(key any) any {
 	if key == (mark.Key{}) {
 		return c.fill
 	}
+	if c.fill.hides(key) {
+		return nil
+	}
 	return c.Context.Value(key)
+}
+
+// hides reports whether a context's key is on the door's list of what is one client's: a string, of whatever type.
+func (f *Fill) hides(key any) bool {
+	if len(f.q.door.PerClient) == 0 || f.aside.Load() {
+		return false
+	}
+	name := reflect.ValueOf(key)
+	return name.Kind() == reflect.String && slices.Contains(f.q.door.PerClient, name.String())
 }
 
 // fillOf returns the innermost fill under way in ctx, or nil. One that has left (see [Fill.leave]) is none.

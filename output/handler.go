@@ -21,6 +21,7 @@ func (c *Cache) Handler(p Policy, h http.Handler) http.Handler {
 		Identified:    c.config.User != nil,
 		Values:        slices.Sorted(maps.Keys(c.config.Values)),
 		IgnoreCookies: c.config.IgnoreCookies,
+		PerClient:     c.config.PerClient,
 	})
 	if err != nil {
 		panic(err)

@@ -53,6 +53,9 @@ func (c *Cache) Mount(p Policy, d Door) (*Mount, error) {
 	if d.IgnoreCookies == nil {
 		d.IgnoreCookies = defaultIgnoreCookies
 	}
+	if d.PerClient == nil {
+		d.PerClient = DefaultPerClient()
+	}
 	selects := p.anyFleet()
 	m := &Mount{
 		cache: c, policy: p, door: d, tags: tags,
