@@ -11,7 +11,13 @@ import (
 
 // shownHeaders are the request headers that a handler sees although no policy declares them: they trace a request
 // and do not choose what it is answered.
+// A client chooses them all the same, so only what looks like an id is shown.
 var shownHeaders = []string{"Traceparent", "Tracestate", "X-Request-Id"}
+
+// traces reports whether lines may be what traces a request: one line, and nothing by which a page could be written.
+func traces(lines []string) bool {
+	return len(lines) == 1 && len(lines[0]) <= 512 && !strings.ContainsAny(lines[0], "<>\"'`&\\")
+}
 
 // hiddenAddr stands for the client's address, which is no part of the key.
 const hiddenAddr = "127.0.0.1:0"
@@ -38,11 +44,14 @@ func (m *Mount) restrict(ctx context.Context, r *http.Request, query, scheme str
 
 func (m *Mount) shown(all http.Header) http.Header {
 	some := make(http.Header, len(shownHeaders)+len(m.policy.headers)+1)
-	for _, names := range [2][]string{shownHeaders, m.policy.headers} {
-		for _, name := range names {
-			if lines := all[name]; len(lines) > 0 {
-				some[name] = slices.Clone(lines)
-			}
+	for _, name := range shownHeaders {
+		if lines := all[name]; traces(lines) {
+			some[name] = slices.Clone(lines)
+		}
+	}
+	for _, name := range m.policy.headers {
+		if lines := all[name]; len(lines) > 0 {
+			some[name] = slices.Clone(lines)
 		}
 	}
 	if len(m.policy.cookies) == 0 {

@@ -50,6 +50,9 @@ func hiddenInputs() map[string]func(*http.Request) {
 		"a trailer":     func(r *http.Request) { r.Trailer = http.Header{"X-Secret": {"1"}} },
 		"closing":       func(r *http.Request) { r.Close = true },
 		"other cookies": header("Cookie", "session=secret; a=b"),
+		"markup traced": header("X-Request-Id", `"><script>`),
+		"a long trace":  header("Traceparent", strings.Repeat("0", 513)),
+		"two traces":    func(r *http.Request) { r.Header["X-Request-Id"] = []string{"1", "2"} },
 		"lines of none": func(r *http.Request) { r.Header["X-Secret"] = []string{} },
 	}
 	for _, name := range []string{

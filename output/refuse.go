@@ -13,6 +13,7 @@ type traits struct {
 	conditional bool   // If-None-Match or If-Modified-Since
 	ranged      bool   // a part is asked for, of a GET: nothing else has parts (RFC 9110, section 14.2)
 	forwarded   bool   // a proxy may have said something of the connection to the client
+	credential  bool   // somebody may be known by a header
 }
 
 // refuse returns why a request may not be answered from the cache, or "". user is the user's id if the policy wants
@@ -28,7 +29,7 @@ func (m *Mount) refuse(r *http.Request, x Exchange, route string) (t traits, use
 		return t, "", "", ""
 	}
 	if !m.door.Identified {
-		reason, more = m.anonymous(r)
+		reason, more = m.anonymous(r, t.credential)
 		return t, "", reason, more
 	}
 	user = x.User()
@@ -79,7 +80,23 @@ func (t *traits) header(name string, lines []string) {
 	case "Forwarded", "X-Url-Scheme":
 		t.forwarded = true
 	default:
+		t.credential = t.credential || identifies(name)
 		t.forwarded = t.forwarded || strings.HasPrefix(name, "X-Forwarded-")
+	}
+}
+
+// identifies reports whether somebody may be known by a header of this name: one of HTTP's own, of API keys, or of proxies
+// that sign people in. Middleware outside has read it already, and what it left in a context cannot be hidden.
+func identifies(name string) bool {
+	switch name {
+	case "Authorization", "Proxy-Authorization",
+		"X-Api-Key", "X-Auth-Token", "X-Access-Token", "X-Session-Token",
+		"Remote-User", "X-Remote-User", "X-User-Id", "X-Authenticated-User", "X-Forwarded-User", "X-Forwarded-Email",
+		"X-Auth-Request-User", "X-Auth-Request-Email",
+		"Cf-Access-Jwt-Assertion", "X-Amzn-Oidc-Data", "X-Goog-Iap-Jwt-Assertion", "X-Ms-Client-Principal":
+		return true
+	default:
+		return false
 	}
 }
 
@@ -92,9 +109,16 @@ func (t *traits) refuse(reason string) {
 
 // anonymous judges a request of an application that does not say who is asking: whatever could tell two people apart
 // makes it bypass (I-4).
-func (m *Mount) anonymous(r *http.Request) (reason, more string) {
-	if len(r.Header["Authorization"]) > 0 {
-		return reasonIdentity, "authorization"
+func (m *Mount) anonymous(r *http.Request, credential bool) (reason, more string) {
+	if credential {
+		for name, lines := range r.Header {
+			if len(lines) > 0 && identifies(name) && !slices.Contains(m.policy.headers, name) && (more == "" || name < more) {
+				more = name
+			}
+		}
+		if more != "" {
+			return reasonIdentity, strings.ToLower(more)
+		}
 	}
 	if r.TLS != nil && len(r.TLS.PeerCertificates) > 0 {
 		return reasonIdentity, "client-certificate"

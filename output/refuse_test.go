@@ -42,6 +42,9 @@ func TestBypass(t *testing.T) {
 		"events":                  {output.Config{}, base, header("Accept", "text/event-stream"), "event-stream"},
 		"a policy that is off":    {output.Config{}, output.Off(), func(*http.Request) {}, "policy-off"},
 		"authorization":           {output.Config{}, base, header("Authorization", "secret"), "identity-unknown:authorization"},
+		"a key of an API":         {output.Config{}, base, header("X-Api-Key", "secret"), "identity-unknown:x-api-key"},
+		"a proxy's word":          {output.Config{}, base, header("X-Forwarded-User", "secret"), "identity-unknown:x-forwarded-user"},
+		"declared and not":        {output.Config{}, base.VaryHeader("Remote-User"), twoUsers, "identity-unknown:x-user-id"},
 		"a cookie":                {output.Config{}, base, header("Cookie", "_ga=1; session=secret"), "identity-unknown:session"},
 		"a cookie of odd name":    {output.Config{}, base, header("Cookie", "a[b]=secret"), "identity-unknown"},
 		"a certificate":           {output.Config{}, base, certificate, "identity-unknown:client-certificate"},
@@ -72,6 +75,11 @@ func TestBypass(t *testing.T) {
 			}
 		})
 	}
+}
+
+func twoUsers(r *http.Request) {
+	r.Header.Set("Remote-User", "secret")
+	r.Header.Set("X-User-Id", "secret")
 }
 
 func certificate(r *http.Request) {

@@ -13,7 +13,7 @@ import (
 
 var full = flag.Bool("full", false, "repeat requests as often as the cases say")
 
-// attack is one case of testdata/cases.json: an application, what it is asked, and what has to come of it.
+// attack is one case of testdata/cases.json, which come from what others have published, or of testdata/own.json: an application, what it is asked, and what has to come of it.
 type attack struct {
 	ID        string     `json:"id"`
 	Class     string     `json:"class"`
@@ -132,9 +132,9 @@ type expected struct {
 }
 
 // attacks reads the cases. A word that is not known here is an error: no part of a case may be passed over.
-func attacks(tb testing.TB) []*attack {
+func attacks(tb testing.TB, file string) []*attack {
 	tb.Helper()
-	text, err := os.ReadFile("testdata/cases.json")
+	text, err := os.ReadFile("testdata/" + file)
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -73,35 +73,39 @@ func TestI3_TokensOfForms(t *testing.T) {
 	in := func(key any) func(echo.Context) any {
 		return func(c echo.Context) any { return c.Request().Context().Value(key) }
 	}
-	everyStore(t, func(t *testing.T, s *stand) {
-		for _, row := range []struct {
-			name   string
-			csrf   echo.MiddlewareFunc
-			token  func(echo.Context) any
-			config echocache.Config
-			leaks  bool // outside of the cache, where the application does not do its part
-		}{
-			{"Echo's", middleware.CSRF(), inEcho, echocache.Config{}, false},
-			{"gorilla's", wrapped("gorilla.csrf.Token"), in("gorilla.csrf.Token"), echocache.Config{}, false},
-			{"a named string", wrapped(stringKey("t")), in(stringKey("t")), echocache.Config{PerClient: []string{"t"}}, false},
-			{"a string that is not named", wrapped(stringKey("t")), in(stringKey("t")), echocache.Config{}, true},
-			{"no string", wrapped(structKey{}), in(structKey{}), echocache.Config{}, true},
-			{"a cache that hides nothing", middleware.CSRF(), inEcho, echocache.Config{PerClient: []string{}}, true},
-		} {
-			for _, policy := range []output.Policy{output.For(ages), output.For(ages).Public()} {
-				outside := shared(t, s, row.config, row.token, func(c *echocache.Cache) []echo.MiddlewareFunc {
-					return []echo.MiddlewareFunc{row.csrf, c.Output(policy)}
-				})
-				if len(outside) > 0 != row.leaks {
-					t.Errorf("%s, outside of %s: %q", row.name, policy, outside)
-				}
-				inside := shared(t, s, row.config, row.token, func(c *echocache.Cache) []echo.MiddlewareFunc {
-					return []echo.MiddlewareFunc{c.Output(policy), row.csrf}
-				})
-				if len(inside) > 0 {
-					t.Errorf("%s, inside of %s: %q", row.name, policy, inside)
+	for _, kind := range stores {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			s := newStand(t, kind, nil, true, 64<<20)
+			for _, row := range []struct {
+				name   string
+				csrf   echo.MiddlewareFunc
+				token  func(echo.Context) any
+				config echocache.Config
+				leaks  bool // outside of the cache, where the application does not do its part
+			}{
+				{"Echo's", middleware.CSRF(), inEcho, echocache.Config{}, false},
+				{"gorilla's", wrapped("gorilla.csrf.Token"), in("gorilla.csrf.Token"), echocache.Config{}, false},
+				{"a named string", wrapped(stringKey("t")), in(stringKey("t")), echocache.Config{PerClient: []string{"t"}}, false},
+				{"a string that is not named", wrapped(stringKey("t")), in(stringKey("t")), echocache.Config{}, true},
+				{"no string", wrapped(structKey{}), in(structKey{}), echocache.Config{}, true},
+				{"a cache that hides nothing", middleware.CSRF(), inEcho, echocache.Config{PerClient: []string{}}, true},
+			} {
+				for _, policy := range []output.Policy{output.For(ages), output.For(ages).Public()} {
+					outside := shared(t, s, row.config, row.token, func(c *echocache.Cache) []echo.MiddlewareFunc {
+						return []echo.MiddlewareFunc{row.csrf, c.Output(policy)}
+					})
+					if len(outside) > 0 != row.leaks {
+						t.Errorf("%s, outside of %s: %q", row.name, policy, outside)
+					}
+					inside := shared(t, s, row.config, row.token, func(c *echocache.Cache) []echo.MiddlewareFunc {
+						return []echo.MiddlewareFunc{c.Output(policy), row.csrf}
+					})
+					if len(inside) > 0 {
+						t.Errorf("%s, inside of %s: %q", row.name, policy, inside)
+					}
 				}
 			}
-		}
-	})
+		})
+	}
 }

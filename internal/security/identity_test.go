@@ -43,6 +43,12 @@ var identities = []identity{
 		}
 		return s.user
 	}},
+	{"a key of an API", apiKey, keys, user},
+	{"a proxy that signs people in", func(r *http.Request, who string) {
+		if who != "" {
+			r.Header.Set("X-Forwarded-User", who)
+		}
+	}, signIn(func(r *http.Request) string { return r.Header.Get("X-Forwarded-User") }), user},
 	{"a client certificate", certificate, func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			c.Set("user", commonName(c.Request()))
@@ -86,6 +92,14 @@ func sessions(next echo.HandlerFunc) echo.HandlerFunc {
 		return next(c)
 	}
 }
+
+func apiKey(r *http.Request, who string) {
+	if who != "" {
+		r.Header.Set("X-Api-Key", "key-of-"+who)
+	}
+}
+
+var keys = signIn(func(r *http.Request) string { return strings.TrimPrefix(r.Header.Get("X-Api-Key"), "key-of-") })
 
 func certificate(r *http.Request, who string) {
 	r.TLS = &tls.ConnectionState{HandshakeComplete: true}
@@ -143,7 +157,7 @@ func everyone(t *testing.T, e http.Handler, id identity) (wrong []string, hits i
 			if want := "for <" + who + ">"; w.Body.String() != want {
 				wrong = append(wrong, want+" got "+w.Body.String())
 			}
-			if _, hit := kept(w); hit {
+			if hit := kept(w); hit {
 				hits++
 			}
 		}
@@ -155,38 +169,42 @@ func everyone(t *testing.T, e http.Handler, id identity) (wrong []string, hits i
 // Config.User is set. What each mount answers from the cache tells that it was not simply off.
 func TestI4_Identities(t *testing.T) {
 	t.Parallel()
-	everyStore(t, func(t *testing.T, s *stand) {
-		for _, id := range identities {
-			for _, row := range []struct {
-				name   string
-				user   func(echo.Context) string
-				policy output.Policy
-				hits   int // of ten answers
-			}{
-				{"nobody can tell", nil, output.For(ages), 3},
-				{"for nobody in particular", id.shown, output.For(ages), 3},
-				{"each user's own", id.shown, output.For(ages).PerUser(), 4},
-				// The mutants: what the application says is not so, and everyone has to notice.
-				{"a mutant: all are one", func(echo.Context) string { return "one" }, output.For(ages).PerUser(), -1},
-				{"a mutant: said to be public", id.shown, output.For(ages).Public(), -1},
-				{"a mutant: nobody is ever signed in", func(echo.Context) string { return "" }, output.For(ages), -1},
-			} {
-				// Each has a store of its own: the policies of some are the same.
-				own := *s
-				own.namespace += fmt.Sprint("-", namespaces.Add(1))
-				e, cache := site(t, &own, echocache.Config{User: row.user})
-				e.GET("/me", func(c echo.Context) error { return c.String(http.StatusOK, "for <"+id.shown(c)+">") },
-					id.outer, cache.Output(row.policy))
-				wrong, hits := everyone(t, e, id)
-				switch {
-				case row.hits < 0 && len(wrong) == 0:
-					t.Errorf("%s, %s: went unnoticed", id.name, row.name)
-				case row.hits >= 0 && (len(wrong) > 0 || hits != row.hits):
-					t.Errorf("%s, %s: %d hits, want %d; %q", id.name, row.name, hits, row.hits, wrong)
+	for _, kind := range stores {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			s := newStand(t, kind, nil, true, 64<<20)
+			for _, id := range identities {
+				for _, row := range []struct {
+					name   string
+					user   func(echo.Context) string
+					policy output.Policy
+					hits   int // of ten answers
+				}{
+					{"nobody can tell", nil, output.For(ages), 3},
+					{"for nobody in particular", id.shown, output.For(ages), 3},
+					{"each user's own", id.shown, output.For(ages).PerUser(), 4},
+					// The mutants: what the application says is not so, and everyone has to notice.
+					{"a mutant: all are one", func(echo.Context) string { return "one" }, output.For(ages).PerUser(), -1},
+					{"a mutant: said to be public", id.shown, output.For(ages).Public(), -1},
+					{"a mutant: nobody is ever signed in", func(echo.Context) string { return "" }, output.For(ages), -1},
+				} {
+					// Each has a store of its own: the policies of some are the same.
+					own := *s
+					own.namespace += fmt.Sprint("-", namespaces.Add(1))
+					e, cache := site(t, &own, echocache.Config{User: row.user})
+					e.GET("/me", func(c echo.Context) error { return c.String(http.StatusOK, "for <"+id.shown(c)+">") },
+						id.outer, cache.Output(row.policy))
+					wrong, hits := everyone(t, e, id)
+					switch {
+					case row.hits < 0 && len(wrong) == 0:
+						t.Errorf("%s, %s: went unnoticed", id.name, row.name)
+					case row.hits >= 0 && (len(wrong) > 0 || hits != row.hits):
+						t.Errorf("%s, %s: %d hits, want %d; %q", id.name, row.name, hits, row.hits, wrong)
+					}
 				}
 			}
-		}
-	})
+		})
+	}
 }
 
 // TestI3_WhatASessionIs names I-3: what the context holds of one client is the application's to name. If it does, it is
@@ -218,39 +236,43 @@ func TestI3_WhatASessionIs(t *testing.T) {
 // TestI4_Tenants names I-4: a tenant is a value, and a page of one is not shown to another. Nobody's bypasses.
 func TestI4_Tenants(t *testing.T) {
 	t.Parallel()
-	everyStore(t, func(t *testing.T, s *stand) {
-		e, cache := site(t, s, echocache.Config{Values: map[string]func(echo.Context) string{
-			"tenant": func(c echo.Context) string { return user(c) },
-		}})
-		page := func(c echo.Context) error { return c.String(http.StatusOK, "of <"+user(c)+">") }
-		outer := signIn(func(r *http.Request) string { return r.Header.Get("X-Tenant") })
-		e.GET("/declared", page, outer, cache.Output(output.For(ages).VaryValue("tenant").Tag("{tenant}")))
-		e.GET("/mutant", page, outer, cache.Output(output.For(ages)))
-		e.POST("/declared", func(c echo.Context) error { return c.NoContent(http.StatusNoContent) }, outer, cache.Evict("{tenant}"))
-		tenants := []string{"acme", "acme2", "acme|2", "", "Acme"}
-		ask := func(path string) (wrong, hits int) {
-			for _, tenant := range tenants {
-				w := sent(t, e, http.MethodGet, path, "X-Tenant: "+tenant)
-				if w.Body.String() != "of <"+tenant+">" {
-					wrong++
+	for _, kind := range stores {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			s := newStand(t, kind, nil, true, 64<<20)
+			e, cache := site(t, s, echocache.Config{Values: map[string]func(echo.Context) string{
+				"tenant": user,
+			}})
+			page := func(c echo.Context) error { return c.String(http.StatusOK, "of <"+user(c)+">") }
+			outer := signIn(func(r *http.Request) string { return r.Header.Get("X-Tenant") })
+			e.GET("/declared", page, outer, cache.Output(output.For(ages).VaryValue("tenant").Tag("{tenant}")))
+			e.GET("/mutant", page, outer, cache.Output(output.For(ages)))
+			e.POST("/declared", func(c echo.Context) error { return c.NoContent(http.StatusNoContent) }, outer, cache.Evict("{tenant}"))
+			tenants := []string{"acme", "acme2", "acme|2", "", "Acme"}
+			ask := func(path string) (wrong, hits int) {
+				for _, tenant := range tenants {
+					w := sent(t, e, http.MethodGet, path, "X-Tenant: "+tenant)
+					if w.Body.String() != "of <"+tenant+">" {
+						wrong++
+					}
+					if hit := kept(w); hit {
+						hits++
+					}
 				}
-				if _, hit := kept(w); hit {
-					hits++
+				return wrong, hits
+			}
+			for turn, want := range []int{0, 4} {
+				if wrong, hits := ask("/declared"); wrong > 0 || hits != want {
+					t.Errorf("turn %d: %d wrong, %d hits", turn, wrong, hits)
 				}
 			}
-			return wrong, hits
-		}
-		for turn, want := range []int{0, 4} {
-			if wrong, hits := ask("/declared"); wrong > 0 || hits != want {
-				t.Errorf("turn %d: %d wrong, %d hits", turn, wrong, hits)
+			sent(t, e, http.MethodPost, "/declared", "X-Tenant: acme")
+			if wrong, hits := ask("/declared"); wrong > 0 || hits != 3 {
+				t.Errorf("after a write of one: %d wrong, %d hits", wrong, hits)
 			}
-		}
-		sent(t, e, http.MethodPost, "/declared", "X-Tenant: acme")
-		if wrong, hits := ask("/declared"); wrong > 0 || hits != 3 {
-			t.Errorf("after a write of one: %d wrong, %d hits", wrong, hits)
-		}
-		if wrong, _ := ask("/mutant"); wrong == 0 {
-			t.Error("a tenant that is not declared went unnoticed")
-		}
-	})
+			if wrong, _ := ask("/mutant"); wrong == 0 {
+				t.Error("a tenant that is not declared went unnoticed")
+			}
+		})
+	}
 }

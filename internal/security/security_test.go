@@ -77,7 +77,7 @@ func (r run) settle(t *testing.T, faults []string) {
 
 // TestCasesHeavy measures memory, so that it runs alone.
 func TestCasesHeavy(t *testing.T) { //nolint:paralleltest // see above
-	for _, a := range attacks(t) {
+	for _, a := range attacks(t, "cases.json") {
 		for _, r := range runs(a) {
 			if a.heavy() {
 				t.Run(r.name(), func(t *testing.T) { r.settle(t, r.play(t, nil)) })
@@ -89,10 +89,11 @@ func TestCasesHeavy(t *testing.T) { //nolint:paralleltest // see above
 // TestCases runs every case against every store and every policy for which it makes sense.
 func TestCases(t *testing.T) {
 	t.Parallel()
-	all := attacks(t)
+	all := attacks(t, "cases.json")
 	if len(all) != 73 {
 		t.Errorf("%d cases, want 73", len(all))
 	}
+	all = append(all, attacks(t, "own.json")...)
 	for _, store := range stores {
 		t.Run(store, func(t *testing.T) {
 			t.Parallel()
@@ -118,7 +119,7 @@ func TestCases(t *testing.T) {
 func TestNaiveCacheIsCaught(t *testing.T) {
 	t.Parallel()
 	var asked, caught []string
-	for _, a := range attacks(t) {
+	for _, a := range append(attacks(t, "cases.json"), attacks(t, "own.json")...) {
 		if a.Stores != "all" || a.heavy() {
 			continue
 		}
