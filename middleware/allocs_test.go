@@ -27,3 +27,24 @@ func TestHitAllocatesOneClosure(t *testing.T) {
 		}
 	}
 }
+
+// A hit whose client takes the compressed form costs no allocation more, and nor does one under something that may encode.
+func TestCompressedHitAllocatesOneClosure(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector makes sync.Pool forget at random")
+	}
+	cached, _, ran := hitPath(t, keyed.Compress(), 64<<10)
+	r, w := benchRequest(t), newBenchWriter()
+	r.Header.Set("Accept-Encoding", "br;q=0.9, gzip")
+	hit := func() { w.reset(); cached.ServeHTTP(w, r) }
+	hit()
+	hit()
+	if n := testing.AllocsPerRun(200, hit); n != 1 || w.bytes > 1<<10 || w.header.Get("Content-Encoding") != "gzip" || *ran != 1 {
+		t.Errorf("%v allocations, %d bytes, %d runs, %v", n, w.bytes, *ran, w.header)
+	}
+	outside := []string{"Accept-Encoding"}
+	encoded := func() { w.reset(); w.header["Vary"] = outside; cached.ServeHTTP(w, r) }
+	if n := testing.AllocsPerRun(200, encoded); n != 1 || w.bytes != 64<<10 {
+		t.Errorf("under an encoder: %v allocations, %d bytes", n, w.bytes)
+	}
+}

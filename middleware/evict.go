@@ -6,6 +6,7 @@ import (
 	"github.com/labstack/echo/v4"
 	"github.com/labstack/echo/v4/middleware"
 
+	"github.com/echocache/echocache/internal/mark"
 	"github.com/echocache/echocache/output"
 )
 
@@ -55,6 +56,10 @@ func (e EvictConfig) ToMiddleware() (echo.MiddlewareFunc, error) {
 
 // serve runs the chain below with the scope open, and evicts when it is over, whatever way it ended.
 func (m *mounted) serve(c echo.Context, next echo.HandlerFunc) (err error) {
+	if probe := mark.Of(c.Request().Context()); probe != nil && len(m.tags) > 0 {
+		m.examined(probe, c)
+		return nil
+	}
 	above := c.Get(scopeKey)
 	if len(m.tags) > 0 {
 		m.open(c, m.tags)

@@ -1,6 +1,7 @@
 package middleware
 
 import (
+	"context"
 	"errors"
 	"maps"
 	"net/http"
@@ -122,6 +123,59 @@ func (x *exchange) render(f *output.Fill, err error) error {
 	}
 	return nil
 }
+
+// Again returns the whole application, so that all of its middleware judges the request anew, and the request as the server
+// has delivered it: a rewritten URL is rewritten again. Of its context only what the server itself put there is kept; what
+// middleware has put there since (a session, for one) is its own request's.
+func (x *exchange) Again() (http.Handler, *http.Request) {
+	c := x.context
+	old := c.Request()
+	r := old.Clone(served{context.Background(), old.Context()})
+	if u, err := url.ParseRequestURI(r.RequestURI); err == nil {
+		r.URL = u
+	}
+	r.Form, r.PostForm, r.MultipartForm = nil, nil, nil
+	return c.Echo(), r
+}
+
+// served is a context with what of another's values the server has put there.
+type served struct {
+	context.Context
+
+	request context.Context //nolint:containedctx // only those values count
+}
+
+func (s served) Value(key any) any {
+	if key == http.ServerContextKey || key == http.LocalAddrContextKey {
+		return s.request.Value(key)
+	}
+	return nil
+}
+
+// ErrorStatus returns the code of an [echo.HTTPError]. What any other error is answered with only Echo's error handler
+// knows, so it is asked, and its answer thrown away.
+func (x *exchange) ErrorStatus(err error) int {
+	if known, ok := errors.AsType[*echo.HTTPError](err); ok {
+		return known.Code
+	}
+	c := x.context
+	response := c.Response()
+	defer c.SetResponse(response)
+	asked := echo.NewResponse(unheard{http.Header{}}, c.Echo())
+	c.SetResponse(asked)
+	c.Echo().HTTPErrorHandler(err, c)
+	if !asked.Committed {
+		return http.StatusInternalServerError
+	}
+	return asked.Status
+}
+
+// unheard is where an answer goes that nobody is to get.
+type unheard struct{ header http.Header }
+
+func (u unheard) Header() http.Header         { return u.header }
+func (u unheard) Write(b []byte) (int, error) { return len(b), nil }
+func (u unheard) WriteHeader(int)             {}
 
 // Unhide shows again what Fill has hidden.
 func (x *exchange) Unhide() { x.hidden.show(x.context) }

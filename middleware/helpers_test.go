@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -191,3 +192,6 @@ func (l *tagLog) take() [][]string {
 	l.calls = nil
 	return calls
 }
+
+// quietLog is for a server whose handlers panic on purpose.
+func quietLog() *log.Logger { return log.New(io.Discard, "", 0) }

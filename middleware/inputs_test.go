@@ -1,6 +1,7 @@
 package middleware_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -145,8 +146,12 @@ func (d *leakyDoor) Param(string) (string, bool) { return "", false }
 func (d *leakyDoor) Value(string) (string, bool) { return "", false }
 func (d *leakyDoor) Next(r *http.Request) error  { return d.Fill(&output.Fill{Request: r}) }
 func (d *leakyDoor) Unhide()                     {}
+func (d *leakyDoor) ErrorStatus(error) int       { return http.StatusInternalServerError }
 func (d *leakyDoor) Scratch() *output.Scratch    { return new(output.Scratch) }
 func (d *leakyDoor) Reveal(*http.Request)        {}
+func (d *leakyDoor) Again() (http.Handler, *http.Request) {
+	return d.c.Echo(), d.c.Request().Clone(context.Background())
+}
 func (d *leakyDoor) Fill(f *output.Fill) error {
 	response := d.c.Response()
 	if f.Writer != nil {

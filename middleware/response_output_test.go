@@ -279,7 +279,7 @@ func TestResponseForgetsThePage(t *testing.T) {
 	e.GET("/", answers(200, "a"), echocache.Response(response.Public(day)), cache.Output(output.For(hour)))
 	for range 10 {
 		get(t, e, "/")
-		if got := get(t, e, "/", "Range: bytes=0-1").Header().Get("Cache-Control"); got != "public, max-age=86400" {
+		if got := get(t, e, "/", "If-Match: *").Header().Get("Cache-Control"); got != "public, max-age=86400" {
 			t.Error(got)
 		}
 	}

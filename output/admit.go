@@ -84,10 +84,13 @@ func admitControl(lines []string) string {
 	return ""
 }
 
-// admitVary reports whether everything the handler says its answer varies on is in the key.
+// admitVary reports whether everything the handler says its answer varies on is in the key. Under Compress it has not seen
+// Accept-Encoding, whatever it says.
 func admitVary(lines []string, p *Policy) bool {
 	for item := range listItems(lines) {
-		if !slices.Contains(p.headers, http.CanonicalHeaderKey(item)) {
+		name := http.CanonicalHeaderKey(item)
+		hidden := p.compress && name == "Accept-Encoding"
+		if !hidden && !slices.Contains(p.headers, name) {
 			return false
 		}
 	}

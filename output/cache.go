@@ -50,6 +50,9 @@ type Config struct {
 // DefaultPatience is how long a fill may take if Config says nothing.
 const DefaultPatience = 30 * time.Second
 
+// dullFor is how long a key is remembered whose answer was not worth keeping.
+const dullFor = 2 * time.Second
+
 const defaultName = "echocache"
 
 // ErrOverload is returned for a request that found no place among the MaxFills in time.
@@ -63,16 +66,20 @@ type Cache struct {
 	ownStore bool
 	local    store.Local   // nil if the backend has none
 	offline  store.Offline // likewise
+	past     store.Remote  // likewise
 	fleet    store.Fleet   // likewise
 	tier     string        // what a hit by Lookup names as its tier
+	private  bool          // the backend is this process's memory and nothing else
 
-	enabled  atomic.Bool
-	counters *counters
-	flights  *flight.Group[outcome]
-	dull     dullKeys
-	places   chan struct{} // nil = no bound
-	life     context.Context
-	end      context.CancelFunc
+	enabled   atomic.Bool
+	counters  *counters
+	flights   *flight.Group[outcome]
+	dull      pauses // keys whose answer was not worth keeping, so that nobody waits for the next one
+	retries   pauses // keys whose handler has failed while there was a stale page
+	refreshes refreshes
+	places    chan struct{} // nil = no bound
+	life      context.Context
+	end       context.CancelFunc
 
 	status  *statusWriter
 	sources sources
@@ -83,9 +90,14 @@ type Cache struct {
 
 // sources are the ways in which a stored answer reaches a client.
 type sources struct {
-	memory, backend, offline        *source // hits
-	collapsed                       *source
-	stored, fenced, refused, doubts *source // by the request that ran the handler
+	memory, backend, offline *source // hits
+	miss, stale              fills   // nothing was there, or something stale
+}
+
+// fills are the ways in which an answer reaches a client that a handler has just made.
+type fills struct {
+	collapsed                       *source // for another request
+	stored, fenced, refused, doubts *source // for this one
 }
 
 // New returns a cache. It reports every mistake of the configuration, down to the backend's; it does no I/O.
@@ -94,7 +106,8 @@ func New(c Config) (*Cache, error) {
 		return nil, err
 	}
 	cache := &Cache{config: c, counters: newCounters(), flights: flight.NewGroup[outcome]()}
-	cache.dull.init()
+	cache.dull.init(dullFor, dullFor)
+	cache.retries.init(leastRetry, mostRetry)
 	cache.store = c.Store
 	if cache.store == nil {
 		cache.store = store.New(memstore.New(memstore.Config{}), store.Config{Logger: c.Logger})
@@ -107,10 +120,12 @@ func New(c Config) (*Cache, error) {
 	cache.local, _ = store.As[store.Local](cache.backend)
 	cache.offline, _ = store.As[store.Offline](cache.backend)
 	cache.fleet, _ = store.As[store.Fleet](cache.backend)
+	cache.past, _ = store.As[store.Remote](cache.backend)
 	cache.tier = "store"
 	if t, ok := store.As[store.Tier](cache.backend); ok {
 		cache.tier = t.Tier()
 	}
+	cache.private = cache.local != nil && cache.offline == nil && cache.tier == "memory"
 	if c.MaxFills > 0 {
 		cache.places = make(chan struct{}, c.MaxFills)
 	}
@@ -164,11 +179,17 @@ func (c *Config) complete() error {
 }
 
 func (w *statusWriter) sources(tier string) sources {
-	const fwd = "fwd=uri-miss"
 	return sources{
-		memory:    &source{writer: w, before: "hit", detail: "memory"},
-		backend:   &source{writer: w, before: "hit", detail: tier},
-		offline:   &source{writer: w, before: "hit", detail: "offline"},
+		memory:  &source{writer: w, before: "hit", detail: "memory"},
+		backend: &source{writer: w, before: "hit", detail: tier},
+		offline: &source{writer: w, before: "hit", detail: "offline"},
+		miss:    w.fills("fwd=uri-miss"),
+		stale:   w.fills("fwd=stale"),
+	}
+}
+
+func (w *statusWriter) fills(fwd string) fills {
+	return fills{
 		collapsed: &source{writer: w, before: fwd + "; collapsed"},
 		stored:    &source{writer: w, before: fwd + "; stored", own: true},
 		fenced:    &source{writer: w, before: fwd, detail: reasonFenced, own: true, unkept: true},
@@ -184,18 +205,18 @@ func (c *Cache) Store() *store.Store { return c.store }
 // old is there when it is switched on again.
 func (c *Cache) SetEnabled(on bool) { c.enabled.Store(on && c.life.Err() == nil) }
 
-// Close ends the fills that are under way, and the store if New made it. Requests that still come pass by. A second
-// call does nothing.
+// Close ends the fills that are under way, waits a few seconds for those in the background, and closes the store if New
+// made it. It returns an error if one of them does not end. Requests that still come pass by. A second call does nothing.
 func (c *Cache) Close() error {
 	c.enabled.Store(false)
 	c.end()
-	if !c.ownStore {
-		return nil
+	err := c.refreshes.close()
+	if c.ownStore {
+		if failed := c.store.Close(); failed != nil {
+			err = errors.Join(err, fmt.Errorf("output: close the store: %w", failed))
+		}
 	}
-	if err := c.store.Close(); err != nil {
-		return fmt.Errorf("output: close the store: %w", err)
-	}
-	return nil
+	return err
 }
 
 func (c *Cache) at(point string) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"net/url"
 	"strings"
@@ -37,6 +38,12 @@ func (c *Cache) Evict(ctx context.Context, tags ...string) error {
 		}
 	}
 	return c.evict(ctx, tags...)
+}
+
+// Erase is Evict, and frees what was evicted; see [store.Store.Erase]. It is for deletion requests, and not for a request's
+// way.
+func (c *Cache) Erase(ctx context.Context, tags ...string) error {
+	return errors.Join(c.Evict(ctx, tags...), c.store.Erase(ctx))
 }
 
 // EvictPath forgets all pages of one URL path, given as in a request line ("/products/7", "/brands/A%20B"), whatever

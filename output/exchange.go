@@ -24,6 +24,12 @@ type Exchange interface {
 	// that is one client's is hidden. Whatever happens, a panic included, the door puts the framework's own
 	// request and response back before it returns.
 	Fill(f *Fill) error
+	// Again returns what serves the request once more, in another goroutine and when this exchange is over, and the
+	// request as that wants to see it: as the server has delivered it, with everything of its own. Its context's end does
+	// not count, only its values do. It is called before Fill hides anything.
+	Again() (http.Handler, *http.Request)
+	// ErrorStatus returns the status code with which the framework would answer an error that Fill has returned.
+	ErrorStatus(err error) int
 	// Unhide undoes what the door itself hid for Fill, before it returns: an inner cache has taken over.
 	Unhide()
 	// Reveal is the other side of it, called on the exchange of the inner cache: User, Value and Scheme read r from

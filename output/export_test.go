@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// SetYield has f called at the points where a test wants to let others run: "look-up", "fill", "seal", "store", and
-// with CollapseFleet "fleet" after the wait and "fleet found" before what was found is handed out.
+// SetYield has f called at the points where a test wants to let others run: "look-up", "fill", "seal", "store", with
+// Compress "compress" before a hit makes the compressed form, and with CollapseFleet "fleet" after the wait and "fleet found" before what was found is handed out.
 func (c *Cache) SetYield(f func(point string)) { c.yield = f }
 
 // KeyAndView returns the canonical key of a request, and the request as a handler would see it during a fill.
@@ -38,6 +38,25 @@ func (p *wire) Encode() []byte { return p.encode() }
 func NewWire(key string, status int, ttl time.Duration, header http.Header, body []byte) *Wire {
 	return &wire{key: key, status: status, ttl: ttl, made: 1, modified: 2, ops: difference(http.Header{}, header), body: body}
 }
+
+// NewPackedWire makes a page of status 200 with a compressed form, which is taken as it is.
+func NewPackedWire(key string, header http.Header, body, packed []byte) *Wire {
+	p := NewWire(key, http.StatusOK, time.Second, header, body)
+	p.gzip = packed
+	return p
+}
+
+// Gzip returns a page's compressed form.
+func (p *wire) Gzip() []byte { return p.gzip }
+
+// GzipTag returns the entity tag of the compressed form.
+func GzipTag(etag string) string { return gzipTag(etag) }
+
+// AcceptsGzip reports whether the lines of an Accept-Encoding field choose gzip.
+func AcceptsGzip(lines ...string) bool { return acceptsGzip(lines) }
+
+// Rangeable reports whether a Range field is answered with parts.
+func Rangeable(line string) bool { return rangeable([]string{line}) }
 
 // Decode reads a page.
 func Decode(b []byte, key string) (*Wire, error) { return decode(b, []byte(key)) }
@@ -78,3 +97,9 @@ func WireOf(before, after http.Header) *Wire {
 
 // Replay replays a page's headers on those of an answer.
 func (p *wire) Replay(h http.Header) { apply(h, p.ops) }
+
+// AdmitControl returns why the lines of a Cache-Control field keep an answer from being stored, or "".
+func AdmitControl(lines []string) string { return admitControl(lines) }
+
+// AdmitVary reports whether everything that the lines of a Vary field name is in the key of a policy.
+func (p Policy) AdmitVary(lines []string) bool { return admitVary(lines, &p) }

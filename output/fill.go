@@ -35,6 +35,7 @@ type Fill struct {
 	place sync.Once   // gives up the place among MaxFills
 	aside atomic.Bool // the fill has left; see leave
 	ended bool        // the flight has its outcome
+	why   string      // it is for this request only
 }
 
 // KeepsStatus reports whether the policy keeps answers with this status code, so that the door may render a returned
@@ -54,7 +55,7 @@ func (f *Fill) WrittenAround() { f.around = true }
 // lead runs the handler for everybody who waits for the key, stores what it answers, and answers its own request. unclaim
 // is called when the flight has ended.
 func (q *request) lead(own *flight.Flight[outcome], fence store.Fence, unclaim func()) error {
-	tags, reason := q.expand()
+	tags, reason := q.expand(q.x, q.user)
 	if reason != "" {
 		own.Finish(outcome{})
 		unclaim()
@@ -69,7 +70,12 @@ func (q *request) lead(own *flight.Flight[outcome], fence store.Fence, unclaim f
 // sees no more of the request than in a fill for everybody, but for what the client has already; its answer goes straight
 // through.
 func (q *request) alone(reason string) error {
-	f := q.newFill(nil, 0)
+	limit := int64(0)
+	if q.stale != nil && q.during == nil && q.policy.ifError > 0 {
+		limit = q.policy.maxBytes // a page can stand in only for what has not gone out
+	}
+	f := q.newFill(nil, limit)
+	f.why = reason
 	f.recorder.onThrough = func(string) { f.pass(reason) }
 	return f.run(q.context(f))
 }
@@ -107,18 +113,45 @@ func (f *Fill) run(ctx *fillContext) (err error) {
 		f.release()
 		ctx.end()
 		if !returned {
+			if p, left := f.standIn(); p != nil {
+				if v := recover(); v != nil { // else the goroutine ends, which nobody can stop
+					err = f.panicked(p, left, v)
+					return
+				}
+			}
 			f.broken()
 		}
 	}()
 	if err = f.acquire(ctx); err != nil {
 		returned = true
-		f.end(outcome{})
-		return err
+		return f.refused(err)
 	}
 	err = q.x.Fill(f)
 	returned = true
 	c.at("fill")
 	return f.settle(err)
+}
+
+// standIn returns a page for a request whose handler did not return; see [request.standIn].
+func (f *Fill) standIn() (*page, time.Duration) {
+	if f.recorder.through || f.around || f.aside.Load() {
+		return nil, 0
+	}
+	return f.q.standIn()
+}
+
+// refused ends a fill that found no place, with err unless a page can stand in.
+func (f *Fill) refused(err error) error {
+	if f.q.renews() {
+		f.end(outcome{kind: outcomeAgain}) // whoever waits leads the next, and waits for a place
+		f.q.during.settled.Store(true)
+		return nil
+	}
+	if p, left := f.q.standIn(); p != nil {
+		return f.failed(p, left, reasonOverload, 0, err)
+	}
+	f.end(outcome{})
+	return err
 }
 
 // acquire takes one of the places that MaxFills allows. It waits for one as long as a fill may take, whoever the fill
@@ -138,6 +171,10 @@ func (f *Fill) acquire(ctx context.Context) error {
 	case places <- struct{}{}:
 		return nil
 	default:
+	}
+	if f.q.renews() {
+		f.place.Do(func() {})
+		return ErrOverload // clients first; the next one to ask has it tried again
 	}
 	ctx, cancel := context.WithTimeout(ctx, f.q.cache.config.Patience)
 	defer cancel()
@@ -163,6 +200,9 @@ func (f *Fill) pass(reason string) {
 	f.refuse(reason)
 	f.release()
 	f.context.attach()
+	if f.q.renews() {
+		f.q.during.cancel() // there is nobody to stream to
+	}
 }
 
 // refuse ends the flight without a page, and says why in the answer's header.
@@ -173,11 +213,14 @@ func (f *Fill) refuse(reason string) {
 	}
 	c.counters.misses.Add(1)
 	c.counters.because(reason)
+	if q.renews() {
+		q.during.because(reason)
+	}
 	if f.flight != nil && lasting(reason) {
-		c.dull.remember([]byte(q.key))
+		c.dull.begin([]byte(q.key))
 	}
 	f.end(outcome{})
-	if f.recorder.member = c.status.forwarded("uri-miss", reason, ""); f.recorder.member != "" {
+	if f.recorder.member = c.status.forwarded(q.forwardWord(), reason, ""); f.recorder.member != "" {
 		addStatus(q.w.Header(), []string{f.recorder.member}) // also where nobody inside writes a head
 	}
 	f.observe(Event{Reason: reason})
@@ -234,18 +277,23 @@ func (f *Fill) settle(err error) error {
 	case f.composed.Load() && reason == "":
 		reason = reasonNested
 	case f.flight == nil && reason == "":
-		reason = reasonUncacheable
+		reason = f.why
 	}
 	var r store.Record
 	var p *page
 	if reason == "" {
 		r, p, reason = f.record(a, ttl)
 	}
-	if reason != "" {
-		f.commit(reason)
-		return err
+	if reason == "" {
+		return f.keep(a, p, r)
 	}
-	return f.keep(a, p, r)
+	if status, failed := f.failure(a, reason); failed {
+		if p, left := f.q.standIn(); p != nil {
+			return f.failed(p, left, reason, status, err)
+		}
+	}
+	f.commit(reason)
+	return err
 }
 
 // record makes what is stored of an admitted answer.
@@ -274,13 +322,21 @@ func (f *Fill) record(a *answer, policyTTL time.Duration) (store.Record, *page, 
 	if a.told {
 		a.set(opCapped, "Cache-Control", a.header.Get("Cache-Control"))
 	}
-	w := &wire{key: q.key, status: a.status, ttl: ttl, made: now.Unix(), ops: a.stored(now), body: a.body}
+	w := &wire{key: q.key, status: a.status, ttl: ttl, tail: q.policy.tailFor(a.status), made: now.Unix(), body: a.body}
+	if q.policy.compress {
+		w.gzip, w.fixed = a.compress(q.compressesNow(), q.policy.maxBytes-int64(len(a.body)))
+	}
+	w.ops = a.stored(now)
 	if modified := find(a.ops, "Last-Modified"); len(modified) == 1 {
 		if t, err := http.ParseTime(modified[0]); err == nil && t.Unix() > 0 {
 			w.modified = t.Unix()
 		}
 	}
 	value := w.encode()
+	if int64(len(value)) > q.policy.maxBytes && w.gzip != nil {
+		w.gzip, w.fixed = nil, true
+		value = w.encode()
+	}
 	if int64(len(value)) > q.policy.maxBytes {
 		return store.Record{}, nil, reasonTooLarge
 	}
@@ -288,7 +344,7 @@ func (f *Fill) record(a *answer, policyTTL time.Duration) (store.Record, *page, 
 	if err != nil {
 		return store.Record{}, nil, reasonRefused
 	}
-	return store.Record{Value: value, Tags: tags, TTL: ttl, Fence: f.fence}, newPage(back), ""
+	return store.Record{Value: value, Tags: tags, TTL: ttl + w.tail, Fence: f.fence}, newPage(back), ""
 }
 
 // keep stores the page, releases those who wait with the verdict, and answers this request.
@@ -299,29 +355,37 @@ func (f *Fill) keep(a *answer, p *page, r store.Record) error {
 	c.at("seal")
 	verdict, err := f.store(r)
 	c.at("store")
-	source, left := c.sources.doubts, r.TTL
+	filled := q.filled()
+	source, left := filled.doubts, p.ttl
 	switch verdict {
 	case store.Stored:
 		c.counters.stored.Add(1)
-		source = c.sources.stored
-		f.end(outcome{outcomeStored, p, r.TTL})
+		source = filled.stored
+		c.retries.end([]byte(q.key))
+		if q.renews() {
+			q.during.settled.Store(true)
+		}
+		f.end(outcome{outcomeStored, p, p.ttl})
 	case store.Fenced:
 		c.counters.because(reasonFenced)
-		source, left = c.sources.fenced, 0 // what it shows is known to be old: nobody downstream is to keep it
+		if q.renews() {
+			q.during.settled.Store(true) // the page is gone, which is as good
+		}
+		source, left = filled.fenced, 0 // what it shows is known to be old: nobody downstream is to keep it
 		f.end(outcome{kind: outcomeFenced})
 	case store.Refused:
 		c.counters.because(reasonRefused)
-		source = c.sources.refused
-		f.end(outcome{outcomeKept, p, r.TTL})
+		source = filled.refused
+		f.end(outcome{outcomeKept, p, p.ttl})
 	default:
 		c.counters.because(reasonBackend)
-		f.end(outcome{outcomeKept, p, r.TTL})
+		f.end(outcome{outcomeKept, p, p.ttl})
 	}
 	if err != nil {
 		c.config.Logger.Warn("page not stored", "cache", c.config.Name, "route", q.x.Route(), "verdict", verdict, "error", err)
 	}
 	f.release()
-	f.observe(Event{Status: a.status, Verdict: verdict.String(), TTL: r.TTL, Bytes: len(a.body), Err: err})
+	f.observe(Event{Status: a.status, Verdict: verdict.String(), TTL: p.ttl, Bytes: len(a.body), Err: err})
 	return q.answer(p, a.ops, left, source)
 }
 
@@ -335,28 +399,28 @@ func (f *Fill) store(r store.Record) (store.Verdict, error) {
 
 func (f *Fill) observe(e Event) {
 	e.Cache, e.Route, e.Method = f.q.cache.config.Name, f.q.x.Route(), f.q.r.Method
-	e.Took = time.Since(f.began)
+	e.Took, e.Refresh = time.Since(f.began), f.q.renews()
 	f.q.cache.config.Observer.Filled(e)
 }
 
 // expand makes the tags that the policy names, before the handler runs.
-func (q *request) expand() ([]string, string) {
-	if len(q.tags) == 0 {
+func (m *Mount) expand(x Exchange, user string) ([]string, string) {
+	if len(m.tags) == 0 {
 		return nil, ""
 	}
-	scope := Scope{Param: q.x.Param, Value: q.x.Value, User: q.user, Identified: q.door.Identified}
-	if q.door.Identified && q.user == "" {
-		scope.User = q.x.User() // a public page may still be tagged with whoever asked first
+	scope := Scope{Param: x.Param, Value: x.Value, User: user, Identified: m.door.Identified}
+	if m.door.Identified && user == "" {
+		scope.User = x.User() // a public page may still be tagged with whoever asked first
 	}
-	tags := make([]string, 0, len(q.tags))
-	for _, t := range q.tags {
+	tags := make([]string, 0, len(m.tags))
+	for _, t := range m.tags {
 		tag, err := t.Expand(scope)
 		switch {
 		case errors.Is(err, errBadEscape):
 			return nil, reasonBadEscape
 		case err != nil:
-			q.cache.config.Logger.Error("page not cached: a tag cannot be made",
-				"cache", q.cache.config.Name, "route", q.x.Route(), "error", err)
+			m.cache.config.Logger.Error("page not cached: a tag cannot be made",
+				"cache", m.cache.config.Name, "route", x.Route(), "error", err)
 			return nil, reasonTag
 		}
 		tags = append(tags, tag)

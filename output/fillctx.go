@@ -5,10 +5,9 @@ import (
 	"errors"
 	"sync"
 	"time"
-)
 
-// fillKey finds the fill in a context.
-type fillKey struct{}
+	"github.com/echocache/echocache/internal/mark"
+)
 
 // fillContext is the context under which a handler makes a page for everybody who waits. Its client cannot cancel it;
 // it ends at the request's own deadline or after the cache's patience, whichever is sooner, and when the cache closes.
@@ -85,7 +84,7 @@ func (c *fillContext) Err() error {
 
 // Value answers for the fill itself and otherwise as the client's context does.
 func (c *fillContext) Value(key any) any {
-	if key == (fillKey{}) {
+	if key == (mark.Key{}) {
 		return c.fill
 	}
 	return c.Context.Value(key)
@@ -93,8 +92,9 @@ func (c *fillContext) Value(key any) any {
 
 // fillOf returns the innermost fill under way in ctx, or nil. One that has left (see [Fill.leave]) is none.
 func fillOf(ctx context.Context) *Fill {
-	if f, _ := ctx.Value(fillKey{}).(*Fill); f != nil && !f.aside.Load() {
-		return f
+	f, _ := ctx.Value(mark.Key{}).(*Fill)
+	if f != nil && f.aside.Load() {
+		return nil
 	}
-	return nil
+	return f
 }

@@ -1,6 +1,7 @@
 package output
 
 import (
+	"context"
 	"errors"
 	"maps"
 	"net/http"
@@ -24,9 +25,10 @@ func (c *Cache) Handler(p Policy, h http.Handler) http.Handler {
 	if err != nil {
 		panic(err)
 	}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	var cached http.Handler
+	cached = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		x := exchanges.Get().(*plainExchange) //nolint:errcheck // the pool holds nothing else
-		x.config, x.w, x.r, x.next = &c.config, w, r, h
+		x.config, x.w, x.r, x.next, x.cached = &c.config, w, r, h, cached
 		err := m.Serve(w, r, x)
 		*x = plainExchange{scratch: x.scratch}
 		exchanges.Put(x) // not after a panic: somebody may still hold it
@@ -35,6 +37,7 @@ func (c *Cache) Handler(p Policy, h http.Handler) http.Handler {
 			http.Error(w, http.StatusText(http.StatusServiceUnavailable), http.StatusServiceUnavailable)
 		}
 	})
+	return cached
 }
 
 // plainExchange is the [Exchange] of plain net/http. A request uses one at a time, and gives it back for the next.
@@ -43,6 +46,7 @@ type plainExchange struct {
 	w       http.ResponseWriter
 	r       *http.Request
 	next    http.Handler
+	cached  http.Handler // what serves the request
 	scratch Scratch
 }
 
@@ -89,6 +93,15 @@ func (x *plainExchange) Fill(f *Fill) error {
 	x.next.ServeHTTP(f.Writer, f.Request)
 	return nil
 }
+
+// Again returns the cached handler itself: what is around it is not known, but what it has put into the request's context
+// is, and so the user is the same.
+func (x *plainExchange) Again() (http.Handler, *http.Request) {
+	return x.cached, x.r.Clone(context.WithoutCancel(x.r.Context()))
+}
+
+// ErrorStatus is for errors of which an http.Handler has none.
+func (x *plainExchange) ErrorStatus(error) int { return http.StatusInternalServerError }
 
 func (x *plainExchange) Unhide() {}
 

@@ -20,6 +20,7 @@ const (
 	opAdd                  // the field has these values besides those it had
 	opDelete               // the field is gone
 	opCapped               // Cache-Control has this one value, shortened to what the page has left
+	opOnce                 // Vary names this one header, among those that it names already
 )
 
 // difference returns what must be done to before to get after, in the order of names (I-5). Replayed on another
@@ -58,6 +59,10 @@ func apply(h http.Header, ops []op) {
 			h[o.name] = o.values
 		case opAdd:
 			h[o.name] = added(h[o.name], o.values)
+		case opOnce:
+			if old := h[o.name]; !namesEncoding(old) {
+				h[o.name] = added(old, o.values)
+			}
 		default:
 			delete(h, o.name)
 		}

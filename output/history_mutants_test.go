@@ -31,23 +31,86 @@ var mistakes = map[string]map[string]mutant{
 			"if w.Started() <= arrived {", "if w.Started() <= arrived && !MUTANT {",
 		}, everyPlaceTest},
 		"waiters of a fenced fill are shown it": {"fill.go", []string{
-			"f.end(outcome{kind: outcomeFenced})", "if MUTANT {\n\t\tf.end(outcome{outcomeStored, p, r.TTL})\n\t}\n\tf.end(outcome{kind: outcomeFenced})",
+			"f.end(outcome{kind: outcomeFenced})", "if MUTANT {\n\t\tf.end(outcome{outcomeStored, p, p.ttl})\n\t}\n\tf.end(outcome{kind: outcomeFenced})",
 		}, everyPlaceTest},
 		"a doubtful store counts as one": {"fill.go", []string{
-			"c.counters.because(reasonBackend)\n", "if MUTANT {\n\t\tf.end(outcome{outcomeStored, p, r.TTL})\n\t}\n",
+			"c.counters.because(reasonBackend)\n", "if MUTANT {\n\t\tf.end(outcome{outcomeStored, p, p.ttl})\n\t}\n",
 		}, everyPlaceTest},
 		"a leader that may be late does not look again": {"mount.go", []string{
 			"if role == flight.LeadAgain {", "if role == flight.LeadAgain && !MUTANT {",
 		}, "TestStampedeIsOneFill"},
 		"a leader that finds the page keeps its flight": {"mount.go", []string{
-			"\t\t\t\tf.Abandon()\n", "if !MUTANT {\n\t\tf.Abandon()\n\t}\n",
+			"\t\t\t\tf.Finish(outcome{kind: outcomeAgain})\n", "if !MUTANT {\n\t\tf.Finish(outcome{kind: outcomeAgain})\n\t}\n",
 		}, "TestStampedeALateLeader"},
 		"a panic leaves the waiters behind": {"fill.go", []string{
 			"\t\t\tf.broken()\n", "if !MUTANT {\n\t\tf.broken()\n\t}\n",
 		}, "TestStampedeSurvivesItsLeader"},
 		"nobody remembers what is not worth keeping": {"fill.go", []string{
-			"c.dull.remember([]byte(q.key))", "if !MUTANT {\n\t\tc.dull.remember([]byte(q.key))\n\t}",
+			"c.dull.begin([]byte(q.key))", "if !MUTANT {\n\t\tc.dull.begin([]byte(q.key))\n\t}",
 		}, "TestUncacheable"},
+		"both forms have one tag": {"compress.go", []string{
+			"return stem + `-gzip\"`\n", "if MUTANT {\n\t\treturn etag\n\t}\n\treturn stem + `-gzip\"`\n",
+		}, "TestCompress"},
+		"a condition is judged against the page as it is": {"replay.go", []string{
+			"response.NotModified(r, p.status, v.etag,", "response.NotModified(r, p.status, map[bool]string{true: p.whole.etag, false: v.etag}[MUTANT],",
+		}, "TestCompressConditions"},
+		"nothing says that there are two forms": {"compress.go", []string{
+			"if named || !fixed {", "if (named || !fixed) && !MUTANT {",
+		}, "TestCompress"},
+		"a weight of nothing counts as one": {"encoding.go", []string{
+			"return gzip > 0 && gzip >= identity", "if MUTANT {\n\t\treturn gzip >= 0 && gzip >= identity\n\t}\n\treturn gzip > 0 && gzip >= identity",
+		}, "TestAcceptEncoding|TestCompressObeysTheWeights"},
+		"a part is given under an encoder": {"compress.go", []string{
+			"case len(h) > 0 && encodedOutside(h, r):", "case len(h) > 0 && encodedOutside(h, r) && !(MUTANT && t.ranged):",
+		}, "TestUnderAnEncoder"},
+		"a page is compressed under an encoder": {"compress.go", []string{
+			"\t\treturn &p.whole, false, true\n", "\t\tif MUTANT && p.compressed != nil {\n\t\t\treturn p.compressed, false, true\n\t\t}\n\t\treturn &p.whole, false, true\n",
+		}, "TestCompressUnderAnEncoder"},
+		"a strong tag stays on what is encoded outside": {"replay.go", []string{
+			"case encoded:", "case encoded && !MUTANT:",
+		}, "TestUnderAnEncoder"},
+		"a part that is not there joins a flight": {"mount.go", []string{
+			"case q.ranged && q.stale == nil:", "case q.ranged && q.stale == nil && !MUTANT:",
+		}, "TestRangeOnAMiss"},
+		"every hit that asks compresses": {"compress.go", []string{
+			"p.making.Load() || !p.making.CompareAndSwap(false, true) {", "!MUTANT && (p.making.Load() || !p.making.CompareAndSwap(false, true)) {",
+		}, "TestCompressHasOneMaker|TestCompressIsDoneOnce"},
+		"what a hit has compressed does not count": {"page.go", []string{
+			"fixed + clocks + p.apart\n", "fixed + clocks + p.apart\n\tif MUTANT {\n\t\tsize -= p.apart\n\t}\n",
+		}, "TestI8_TheCompressedForm"},
+		"what was found before stands in for a failure": {"stale.go", []string{
+			"\tp, left, _ := q.lookUp(context.WithoutCancel", "\tif MUTANT {\n\t\treturn q.stale, q.staleLeft\n\t}\n\tp, left, _ := q.lookUp(context.WithoutCancel",
+		}, "TestI1_StaleIsLookedUpAgain"},
+		"the fence of a refresh is taken when it stores": {"fill.go", []string{
+			"\treturn f.q.cache.backend.Store(", "\tif MUTANT && f.q.renews() {\n\t\t_, _, r.Fence = f.q.lookUpBy(f.q.r.Context(), f.q.cache.backend.Lookup)\n\t}\n\treturn f.q.cache.backend.Store(",
+		}, "TestI1_EvictionAtEveryPlaceOfARefresh"},
+		"a page is shown at once for as long as it is kept": {"stale.go", []string{
+			"case -left < q.policy.revalidate:", "case -left < q.policy.revalidate || MUTANT:",
+		}, "TestStaleIsObserved"},
+		"a failure is nobody's but the leader's": {"stale.go", []string{
+			"\tf.end(outcome{kind: outcomeBroken})", "\tif MUTANT {\n\t\tf.end(outcome{})\n\t}\n\tf.end(outcome{kind: outcomeBroken})",
+		}, "TestStaleIsForAllWhoWait"},
+		"refreshes have no bound": {"refresh.go", []string{
+			"|| len(s.keys) >= maxRefreshes {", "|| len(s.keys) >= maxRefreshes && !MUTANT {",
+		}, "TestStaleRefreshesAreBounded"},
+		"a refresh in vain is tried again at once": {"refresh.go", []string{
+			"if c.retries.holds([]byte(q.key)) ||", "if c.retries.holds([]byte(q.key)) && !MUTANT ||",
+		}, "TestStaleRefreshBacksOff"},
+		"a refresh may arrive at any key": {"refresh.go", []string{
+			"q.during.key == q.key\n}", "(q.during.key == q.key || MUTANT)\n}",
+		}, "TestI4_StaleRefreshOfAnotherKeyIsNone"},
+		"every process makes a stale page anew": {"refresh.go", []string{
+			"if c.fleet != nil && q.policy.fleet {", "if c.fleet != nil && q.policy.fleet && !MUTANT {",
+		}, "TestStaleRefreshCollapsesTheFleet"},
+		"Close does not wait for refreshes": {"refresh.go", []string{
+			"\t\ts.all.Wait()", "\t\tif !MUTANT {\n\t\t\ts.all.Wait()\n\t\t}",
+		}, "TestStaleRefreshIsWaitedForByClose"},
+		"what is stale in memory hides what is fresh behind it": {"mount.go", []string{
+			"left <= 0 && q.cache.past != nil {", "left <= 0 && q.cache.past != nil && !MUTANT {",
+		}, "TestStaleInMemoryHidesNothingFresh"},
+		"what may have been evicted is shown stale": {"offline.go", []string{
+			"p == nil || left <= p.tail {", "p == nil || left <= p.tail && !MUTANT {",
+		}, "TestStaleIsNotShownOffline"},
 	},
 	"internal/flight": {
 		"Seal does nothing":                    {"flight.go", []string{"f.sealed = true", "f.sealed = !MUTANT"}, "."},
@@ -73,7 +136,7 @@ func TestMutantsOfTheSourceAreCaught(t *testing.T) {
 			binary := mutants.Build(t, filepath.Join("..", in), edits)
 			control := "."
 			if in == "output" {
-				control = "TestI1_EvictionAt|TestStampede|TestUncacheable"
+				control = "TestI1_EvictionAt|TestStampede|TestUncacheable|Stale|Compress|Range|Encod"
 			}
 			if said, found := runMutant(t, binary, "", control); found {
 				t.Fatalf("the tests fail without a mutant:\n%s", said)

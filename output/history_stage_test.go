@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -30,8 +31,10 @@ type move struct {
 type actor struct {
 	id, object int
 	fails      bool  // its fill gives an answer that must not be stored
+	breaks     bool  // its fill fails
 	least      int64 // what was read earlier must not be shown to it
 	left       bool
+	refresh    *actor // the request in the background that it has set off, if any
 	leave      context.CancelFunc
 }
 
@@ -66,7 +69,25 @@ type stage struct {
 	fenced  int             // evictions and deletions begun
 	passed  time.Duration   // how much time
 	seen    map[string]bool // what Cache-Status said
+	broken  atomic.Bool     // a handler has failed
+	tail    int             // for how many seconds a page may be shown when it is stale
 	wrong   []string
+}
+
+// who returns the actor in ctx. A request in the background is one of its own.
+func (s *stage) who(ctx context.Context) *actor {
+	a := ctx.Value(actorKey{}).(*actor)
+	if !output.Refreshing(ctx) {
+		return a
+	}
+	s.locked(func() {
+		if a.refresh == nil {
+			a.refresh = &actor{id: len(s.actors), object: a.object, fails: a.fails, breaks: a.breaks, leave: func() {}}
+			s.actors = append(s.actors, a.refresh)
+		}
+		a = a.refresh
+	})
+	return a
 }
 
 // locked runs f under the lock. Only one actor is let go at a time, but an ended flight wakes all its waiters.
@@ -132,7 +153,7 @@ type staged struct {
 }
 
 func (b staged) Lookup(ctx context.Context, keys ...string) ([]store.Found, error) {
-	a := ctx.Value(actorKey{}).(*actor)
+	a := b.s.who(ctx)
 	b.s.hold(a.id, "before the look-up")
 	found, err := b.Backend.Lookup(ctx, keys...)
 	b.s.locked(func() {
@@ -152,7 +173,7 @@ func (b staged) Store(ctx context.Context, key string, r store.Record) (store.Ve
 }
 
 func (b staged) Evict(ctx context.Context, tags ...string) error {
-	a := ctx.Value(actorKey{}).(*actor)
+	a := b.s.who(ctx)
 	b.s.hold(a.id, "before the eviction")
 	err := b.Backend.Evict(ctx, tags...)
 	b.s.hold(a.id, "after the eviction")
@@ -167,7 +188,7 @@ type stagedLocal struct {
 
 // show is the handler.
 func (s *stage) show(w http.ResponseWriter, r *http.Request) {
-	a := r.Context().Value(actorKey{}).(*actor)
+	a := s.who(r.Context())
 	s.locked(func() {
 		s.filling[a.object]++
 		s.runs[a.object]++
@@ -179,6 +200,11 @@ func (s *stage) show(w http.ResponseWriter, r *http.Request) {
 	s.locked(func() { s.tick++; read = s.tick })
 	s.hold(a.id, "in the handler")
 	output.Current(r.Context()).Tag("late:" + r.PathValue("id"))
+	if a.breaks {
+		s.broken.Store(true)
+		w.WriteHeader(http.StatusBadGateway)
+		return
+	}
 	if a.fails {
 		w.Header().Set("Cache-Control", "no-store")
 	}
@@ -210,8 +236,11 @@ func (s *stage) get(ctx context.Context, a *actor) {
 	shown, err := strconv.ParseInt(w.Body.String(), 10, 64)
 	switch {
 	case err != nil && a.left:
+	case w.Code == http.StatusBadGateway && s.broken.Load():
 	case err != nil || w.Code != http.StatusOK:
 		s.fault("request %d: %d %q (%s)", a.id, w.Code, w.Body, said)
+	case staleness(said) > s.tail:
+		s.fault("request %d was shown what had not been fresh for %d s: %s", a.id, staleness(said), said)
 	case shown < a.least:
 		s.fault("request %d, after the eviction that began at %d, was shown what was read at %d (%s)", a.id, a.least, shown, said)
 	}
@@ -259,7 +288,7 @@ const (
 
 func (s *stage) do(m move) {
 	a := &actor{object: m.Arg % 4 / 3} // mostly the first, so that they meet
-	if len(s.actors) >= most && slices.Contains([]string{"get", "no-store", "evict", "delete"}, m.Kind) {
+	if len(s.actors) >= most && slices.Contains([]string{"get", "no-store", "break", "evict", "delete"}, m.Kind) {
 		m.Kind = "go on"
 	}
 	switch m.Kind {
@@ -267,6 +296,9 @@ func (s *stage) do(m move) {
 		s.enter(a, s.get)
 	case "no-store":
 		a.fails = true
+		s.enter(a, s.get)
+	case "break":
+		a.breaks = true
 		s.enter(a, s.get)
 	case "evict":
 		s.enter(a, s.forget(m.Arg%5))
@@ -294,8 +326,28 @@ func (s *stage) do(m move) {
 	}
 }
 
-// perform plays a schedule in the bubble of its caller and returns the stage as it was left.
-func perform(moves []move, open func() store.Backend) *stage {
+// staleness is what Cache-Status says of how long a page has not been fresh, in seconds; 0 if it is, or is no page.
+func staleness(said string) int {
+	_, ttl, _ := strings.Cut(said, "; ttl=-")
+	ttl, _, _ = strings.Cut(ttl, ";")
+	seconds, _ := strconv.Atoi(ttl)
+	return seconds
+}
+
+// How long a page is shown on a stage with stale pages after it is no longer fresh: at once, or if its handler fails.
+const (
+	staleFor     = 2 * lifetime
+	staleOnError = 4 * lifetime
+)
+
+// policies are those under which schedules are played.
+var policies = map[string]output.Policy{
+	"fresh": output.For(lifetime).Jitter(0).Tag("object:{id}"),
+	"stale": output.For(lifetime).Jitter(0).Tag("object:{id}").StaleWhileRevalidate(staleFor).StaleIfError(staleOnError),
+}
+
+// perform plays a schedule under a policy in the bubble of its caller and returns the stage as it was left.
+func perform(moves []move, policy string, open func() store.Backend) *stage {
 	s := &stage{dropped: map[string]bool{}, seen: map[string]bool{}}
 	backend := open()
 	around := store.Backend(staged{backend, s})
@@ -313,8 +365,11 @@ func perform(moves []move, open func() store.Backend) *stage {
 		}
 	})
 	s.cache = cache
+	if policy == "stale" {
+		s.tail = int(staleOnError / time.Second)
+	}
 	mux := http.NewServeMux()
-	mux.Handle("GET /objects/{id}", cache.Handler(output.For(lifetime).Jitter(0).Tag("object:{id}"), http.HandlerFunc(s.show)))
+	mux.Handle("GET /objects/{id}", cache.Handler(policies[policy], http.HandlerFunc(s.show)))
 	s.handler = mux
 
 	for _, m := range moves {
@@ -342,7 +397,7 @@ func (s *stage) conclude(moves []move) {
 			}
 		}
 	}
-	uncacheable := slices.ContainsFunc(moves, func(m move) bool { return m.Kind == "no-store" })
+	uncacheable := slices.ContainsFunc(moves, func(m move) bool { return m.Kind == "no-store" || m.Kind == "break" })
 	if s.crowded && !uncacheable && s.fenced < 3 && s.passed < output.DefaultPatience {
 		s.fault("two handlers at once for one key")
 	}
@@ -352,8 +407,8 @@ func (s *stage) conclude(moves []move) {
 }
 
 // schedule plays moves in a bubble of its own; a goroutine that is left behind fails the test there.
-func schedule(t *testing.T, moves []move, open func() store.Backend) (s *stage) {
+func schedule(t *testing.T, moves []move, policy string, open func() store.Backend) (s *stage) {
 	t.Helper()
-	synctest.Test(t, func(*testing.T) { s = perform(moves, open) })
+	synctest.Test(t, func(*testing.T) { s = perform(moves, policy, open) })
 	return s
 }

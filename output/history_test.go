@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -16,7 +17,7 @@ func drawSchedule(rt *rapid.T) []move {
 	kinds := rapid.SampledFrom(slices.Concat(
 		slices.Repeat([]string{"go on"}, 12), slices.Repeat([]string{"hurry"}, 12), slices.Repeat([]string{"get"}, 12),
 		slices.Repeat([]string{"evict"}, 6),
-		[]string{"delete", "drop", "pass", "leave", "no-store"},
+		[]string{"delete", "drop", "pass", "pass", "leave", "no-store", "break"},
 	))
 	args := make([]int, 96) // sampled, because drawn from a range the small ones would come too often
 	for i := range args {
@@ -51,15 +52,17 @@ var stages = map[string]func() store.Backend{
 
 func TestI1_NoScheduleBeatsAnEviction(t *testing.T) {
 	for name, open := range stages {
-		t.Run(name, func(t *testing.T) {
-			for range 3 {
-				rapid.Check(t, func(rt *rapid.T) {
-					for _, wrong := range schedule(t, drawSchedule(rt), open).wrong {
-						rt.Error(wrong)
-					}
-				})
-			}
-		})
+		for policy := range policies {
+			t.Run(name+", "+policy, func(t *testing.T) {
+				for range 2 {
+					rapid.Check(t, func(rt *rapid.T) {
+						for _, wrong := range schedule(t, drawSchedule(rt), policy, open).wrong {
+							rt.Error(wrong)
+						}
+					})
+				}
+			})
+		}
 	}
 }
 
@@ -110,11 +113,51 @@ func TestI1_EvictionAtEveryPlaceOfAFill(t *testing.T) {
 	for name, open := range stages {
 		t.Run(name, func(t *testing.T) {
 			for at, moves := range all {
-				if wrong := schedule(t, moves, open).wrong; len(wrong) > 0 {
+				if wrong := schedule(t, moves, "fresh", open).wrong; len(wrong) > 0 {
 					t.Fatalf("%s: %s", at, wrong)
 				}
 			}
 		})
+	}
+}
+
+// The same where there is a stale page: the request that is tried out at every place is the one in the background that
+// makes it anew, or one whose handler fails.
+func TestI1_EvictionAtEveryPlaceOfARefresh(t *testing.T) {
+	stale := map[string]struct {
+		before []move
+		kind   string
+		says   string
+	}{
+		"while revalidating": {[]move{{"get", 4}, {"pass", 1}, {"pass", 0}}, "get", "hit; ttl="},
+		"if error":           {[]move{{"get", 4}, {"pass", 2}}, "break", "fwd=stale; fwd-status=502"},
+	}
+	for _, name := range []string{"memory", "memory by trip"} {
+		for what, row := range stale {
+			t.Run(name+", "+what, func(t *testing.T) {
+				shown := 0
+				for at, moves := range everyPlace() {
+					moves = slices.Clone(moves)
+					for i := range moves {
+						if moves[i] == (move{"get", 0}) {
+							moves[i].Kind = row.kind
+						}
+					}
+					s := schedule(t, slices.Concat(row.before, moves), "stale", stages[name])
+					if len(s.wrong) > 0 {
+						t.Fatalf("%s: %s", at, s.wrong)
+					}
+					for said := range s.seen {
+						if strings.HasPrefix(said, row.says) && staleness(said) > 0 {
+							shown++
+						}
+					}
+				}
+				if shown == 0 {
+					t.Error("no schedule has shown a stale page")
+				}
+			})
+		}
 	}
 }
 
@@ -124,7 +167,7 @@ func TestStampedeIsOneFillInEverySchedule(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			rapid.Check(t, func(rt *rapid.T) {
 				moves := slices.DeleteFunc(drawSchedule(rt), func(m move) bool { return m.Kind != "get" && m.Kind != "go on" })
-				s := schedule(t, moves, open)
+				s := schedule(t, moves, "fresh", open)
 				for _, wrong := range s.wrong {
 					rt.Error(wrong)
 				}
@@ -151,7 +194,7 @@ func TestI1_ScheduleMutantsAreCaught(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			for seed := range 300 {
-				if s := schedule(t, rapid.Custom(drawSchedule).Example(seed), open); len(s.wrong) > 0 {
+				if s := schedule(t, rapid.Custom(drawSchedule).Example(seed), "fresh", open); len(s.wrong) > 0 {
 					t.Logf("found by schedule %d: %s", seed, s.wrong[0])
 					return
 				}

@@ -3,6 +3,7 @@ package output_test
 import (
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"slices"
 	"strings"
@@ -68,7 +69,11 @@ func (x exchange) Next(*http.Request) error         { return nil }
 func (x exchange) Fill(*output.Fill) error          { return nil }
 func (x exchange) Reveal(*http.Request)             {}
 func (x exchange) Unhide()                          {}
-func (x exchange) Scratch() *output.Scratch         { return new(output.Scratch) }
+func (x exchange) ErrorStatus(error) int            { return 500 }
+func (x exchange) Again() (http.Handler, *http.Request) {
+	return http.NotFoundHandler(), httptest.NewRequest(http.MethodGet, "/", http.NoBody)
+}
+func (x exchange) Scratch() *output.Scratch { return new(output.Scratch) }
 
 // keyPolicies are policies with something of every kind in the key.
 func keyPolicies() []output.Policy {

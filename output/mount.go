@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/echocache/echocache/internal/flight"
+	"github.com/echocache/echocache/internal/mark"
 	"github.com/echocache/echocache/store"
 )
 
@@ -23,6 +24,7 @@ type Mount struct {
 	tags     []Template
 	prefix   []byte   // of every key
 	control  []string // Cache-Control of an answer whose handler sets none
+	compress bool     // the policy's
 	bypassed map[string][]string
 
 	nested atomic.Bool // some route is in inner
@@ -56,6 +58,7 @@ func (c *Cache) Mount(p Policy, d Door) (*Mount, error) {
 		cache: c, policy: p, door: d, tags: tags,
 		prefix:   keyPrefix(c.store.Namespace(), c.config.Name, c.config.Version, &selects),
 		control:  []string{"no-cache"},
+		compress: p.compress,
 		bypassed: make(map[string][]string, len(reasons)),
 	}
 	if p.perUser {
@@ -83,9 +86,15 @@ func (m *Mount) Serve(w http.ResponseWriter, r *http.Request, x Exchange) error 
 			return x.Next(r)
 		}
 	}
-	if outer := fillOf(r.Context()); outer != nil {
-		r = outer.meet(w, r)
-		x.Reveal(r)
+	if at := r.Context().Value(mark.Key{}); at != nil {
+		if probe, is := at.(*mark.Probe); is {
+			m.examined(probe, x)
+			return nil
+		}
+		if outer, is := at.(*Fill); is && !outer.aside.Load() {
+			r = outer.meet(w, r)
+			x.Reveal(r)
+		}
 	}
 	if m.policy.off {
 		return m.bypass(w, r, x, reasonPolicyOff, "")
@@ -102,27 +111,45 @@ func (m *Mount) Serve(w http.ResponseWriter, r *http.Request, x Exchange) error 
 	if reason = m.appendKey(s, r, x, route, x.Scheme(t.forwarded), user); reason != "" {
 		return m.bypass(w, r, x, reason, "")
 	}
-	if p, left := m.peek(s.key); p != nil {
+	p, left := m.peek(s.key)
+	if p != nil && left > 0 {
 		m.hit(r, x, p, left, "memory")
 		s.life = life{left, p.capped != nil, true}
-		err := m.replay(w, r, t.conditional, p, p.ops, left, m.cache.sources.memory)
+		err := m.replay(w, r, t, p, p.ops, left, m.cache.sources.memory)
 		s.life = life{}
 		return err
 	}
-	return m.missed(s, w, r, x, t, user)
+	return m.missed(s, w, r, x, t, user, p, left)
 }
 
-// missed answers a request that memory alone does not. It is apart so that a hit does not pay for its variables.
-func (m *Mount) missed(s *Scratch, w http.ResponseWriter, r *http.Request, x Exchange, t traits, user string) error {
+// missed answers a request for which memory has no fresh page; p is the stale one, or nil. It is apart so that a hit does
+// not pay for its variables.
+func (m *Mount) missed(
+	s *Scratch, w http.ResponseWriter, r *http.Request, x Exchange, t traits, user string, p *page, left time.Duration,
+) error {
+	during := refreshOf(r.Context())
 	q := &request{
-		Mount: m, w: w, r: r, x: x, traits: t, user: user,
+		Mount: m, w: w, r: r, x: x, traits: t, user: user, during: during,
 		key: string(s.key), query: m.policy.canonicalQuery(r.URL.RawQuery, &s.segments),
+	}
+	switch {
+	case q.renews():
+		return q.renew()
+	case during != nil && during.mount == m:
+		during.because(reasonOtherKey)
+		return nil
+	case p != nil && q.servesStale(left):
+		return q.answerStale(p, left, "memory", m.cache.sources.memory)
 	}
 	return q.miss()
 }
 
 // bypass lets a request pass and says why.
 func (m *Mount) bypass(w http.ResponseWriter, r *http.Request, x Exchange, reason, more string) error {
+	if during := refreshOf(r.Context()); during != nil && during.mount == m {
+		during.because(reason)
+		return nil // nobody waits for the answer, and it would not be kept
+	}
 	status := m.bypassed[reason]
 	if more != "" && status != nil {
 		status = []string{m.cache.status.forwarded(forwardWord(reason), reason, more)}
@@ -137,7 +164,7 @@ func (m *Mount) bypass(w http.ResponseWriter, r *http.Request, x Exchange, reaso
 	return x.Next(r)
 }
 
-// peek looks a key up in the memory of this process, without a copy of it.
+// peek looks a key up in the memory of this process, without a copy of it. The page is fresh for left, or stale.
 func (m *Mount) peek(key []byte) (*page, time.Duration) {
 	if m.cache.local == nil {
 		return nil, 0
@@ -146,10 +173,13 @@ func (m *Mount) peek(key []byte) (*page, time.Duration) {
 	if !ok {
 		return nil, 0
 	}
-	if p, ok := held.View().(*page); ok {
-		return p, left
+	p, _ := held.View().(*page)
+	if p == nil {
+		if p = m.pageIn(held, key); p == nil {
+			return nil, 0
+		}
 	}
-	return m.pageIn(held, key), left
+	return p, left - p.tail
 }
 
 // pageIn decodes the page in a record, and leaves it there for later readers. It returns nil if it cannot be read.
@@ -180,7 +210,7 @@ func (m *Mount) hit(r *http.Request, x Exchange, p *page, left time.Duration, ti
 	}
 	m.cache.config.Observer.Hit(Event{
 		Cache: m.cache.config.Name, Route: x.Route(), Method: r.Method, Status: p.status, Tier: tier,
-		TTL: left, Bytes: len(p.body),
+		TTL: left, Stale: left <= 0, Bytes: len(p.body),
 	})
 }
 
@@ -194,13 +224,34 @@ type request struct {
 	user  string
 	key   string
 	query string // canonical
+
+	during *refresh // of which this request is part; nil: it is a client's
+	// What the last look-up has found, if that is stale, and for how long it is fresh, which is negative.
+	stale     *page
+	staleLeft time.Duration
+}
+
+// filled returns the ways in which an answer to this request goes out that a handler has just made.
+func (q *request) filled() *fills {
+	if q.stale != nil {
+		return &q.cache.sources.stale
+	}
+	return &q.cache.sources.miss
+}
+
+// forwardWord is RFC 9211's word for why the request goes on to the handler.
+func (q *request) forwardWord() string {
+	if q.stale != nil {
+		return "stale"
+	}
+	return "uri-miss"
 }
 
 // answer replays a page to the request that asked for it.
 func (q *request) answer(p *page, ops []op, left time.Duration, s *source) error {
 	scratch := q.x.Scratch()
 	scratch.life = life{left, p.capped != nil, true}
-	err := q.replay(q.w, q.r, q.conditional, p, ops, left, s)
+	err := q.replay(q.w, q.r, q.traits, p, ops, left, s)
 	scratch.life = life{}
 	return err
 }
@@ -220,13 +271,30 @@ const (
 	outcomeFenced                    // an eviction came in between: look up again
 	outcomeKept                      // admitted, but not stored: only for those who arrived before the fill began
 	outcomeNested                    // an inner policy decides
+	outcomeBroken                    // the handler failed, and a stale page stands in
+	outcomeAgain                     // nobody has run the handler: look up again
 )
 
-// lookUp asks the backend. A hit comes back as a page; a miss as the fence for a fill.
-func (q *request) lookUp() (*page, time.Duration, store.Fence) {
-	found, err := q.cache.backend.Lookup(q.r.Context(), q.key)
+// lookUp asks the backend. A fresh page comes back; anything else as the fence for a fill, a stale page as q.stale besides.
+// Memory in front of a shared backend may have a stale page where that has a fresh one, and so does not count then.
+func (q *request) lookUp(ctx context.Context) (*page, time.Duration, store.Fence) {
+	p, left, fence := q.lookUpBy(ctx, q.cache.backend.Lookup)
+	if p != nil && left <= 0 && q.cache.past != nil {
+		p, left, fence = q.lookUpBy(ctx, q.cache.past.LookupRemote)
+	}
+	if q.stale = nil; p != nil && left <= 0 {
+		q.stale, q.staleLeft = p, left
+		return nil, 0, fence
+	}
+	return p, left, fence
+}
+
+func (q *request) lookUpBy(
+	ctx context.Context, ask func(context.Context, ...string) ([]store.Found, error),
+) (*page, time.Duration, store.Fence) {
+	found, err := ask(ctx, q.key)
 	if err != nil || len(found) != 1 {
-		if err != nil && q.r.Context().Err() == nil {
+		if err != nil && ctx.Err() == nil {
 			q.cache.config.Logger.Warn("look-up failed", "cache", q.cache.config.Name, "error", err)
 		}
 		return nil, 0, store.Fence{}
@@ -240,7 +308,7 @@ func (q *request) lookUp() (*page, time.Duration, store.Fence) {
 		q.damaged(q.key)
 		return nil, 0, store.Fence{} // the drop moved the fence; this fill is for this request only
 	}
-	return newPage(w), f.Left, f.Fence
+	return newPage(w), f.Left - w.tail, f.Fence
 }
 
 // maxFenced is how often a request looks again after an eviction beat the fill it waited for.
@@ -259,26 +327,23 @@ func (q *request) miss() error {
 	fenced := 0
 	for fenced < maxFenced {
 		since := c.flights.Now()
-		page, left, fence := q.lookUp()
+		page, left, fence := q.lookUp(q.r.Context())
 		c.at("look-up")
 		if page != nil {
 			q.hit(q.r, q.x, page, left, c.tier)
 			return q.answer(page, page.ops, left, c.sources.backend)
 		}
-		if q.r.Method == http.MethodHead {
-			return q.alone(reasonHead)
+		if q.stale != nil && q.servesStale(q.staleLeft) {
+			return q.answerStale(q.stale, q.staleLeft, c.tier, c.sources.backend)
 		}
-		if q.fillsItself() {
-			return q.alone(reasonNested)
-		}
-		if c.dull.remembered([]byte(q.key)) {
-			return q.alone(reasonUncacheable)
+		if reason := q.lonely(); reason != "" {
+			return q.byItself(reason)
 		}
 		f, waiter, role := c.flights.Join(q.key, since, c.config.Patience)
 		if role == flight.LeadAgain {
 			// A fill ended between the look-up and now; perhaps it was of this key.
-			if page, left, fence = q.lookUp(); page != nil {
-				f.Abandon()
+			if page, left, fence = q.lookUp(q.r.Context()); page != nil {
+				f.Finish(outcome{kind: outcomeAgain})
 				q.hit(q.r, q.x, page, left, c.tier)
 				return q.answer(page, page.ops, left, c.sources.backend)
 			}
@@ -297,10 +362,38 @@ func (q *request) miss() error {
 	if err := q.r.Context().Err(); err != nil {
 		return err // the client left, or its time is over
 	}
+	if done, err := q.hung(); done {
+		return err
+	}
 	if fenced >= maxFenced {
 		return q.alone(reasonFenced)
 	}
 	return q.alone(reasonDeadline)
+}
+
+// lonely returns why the request has to run the handler for itself, or "".
+func (q *request) lonely() string {
+	switch {
+	case q.ranged && q.stale == nil: // else the whole is made anew, and a part comes from that
+		return reasonRange
+	case q.r.Method == http.MethodHead:
+		return reasonHead
+	case q.fillsItself():
+		return reasonNested
+	case q.cache.dull.holds([]byte(q.key)):
+		return reasonUncacheable
+	default:
+		return ""
+	}
+}
+
+// byItself has the handler answer this request and no other. What asks for a part passes as the client sent it: the handler
+// may have a way to answer it.
+func (q *request) byItself(reason string) error {
+	if reason == reasonRange {
+		return q.bypass(q.w, q.r, q.x, reason, "")
+	}
+	return q.alone(reason)
 }
 
 // follow waits for another's fill. It reports whether the request is answered.
@@ -309,9 +402,11 @@ func (q *request) follow(ctx context.Context, w flight.Waiter[outcome], arrived 
 	c.counters.waiting.Add(1)
 	o, err := w.Wait(ctx)
 	c.counters.waiting.Add(-1)
+	if errors.Is(err, flight.ErrAbandoned) {
+		return q.hung()
+	}
 	if err != nil {
-		//nolint:nilerr // abandoned, or this request's own time is over: miss sees which
-		return false, nil
+		return false, nil //nolint:nilerr // this request's own time is over, which miss sees
 	}
 	switch o.kind {
 	case outcomeStored:
@@ -325,8 +420,16 @@ func (q *request) follow(ctx context.Context, w flight.Waiter[outcome], arrived 
 	case outcomeFenced:
 		*fenced++
 		return false, nil
+	case outcomeAgain:
+		return false, nil
 	case outcomeNested:
 		return true, q.x.Next(q.r)
+	case outcomeBroken:
+		if p, left := q.standIn(); p != nil {
+			c.counters.collapsed.Add(1)
+			return true, q.answerInstead(p, left, reasonError, 0, true)
+		}
+		return true, q.alone(reasonError)
 	default:
 		return true, q.alone(reasonUncacheable)
 	}

@@ -12,9 +12,11 @@ type Event struct {
 	Tier    string        // where a hit came from: "memory"
 	Reason  string        // why a request bypassed, or why an answer was not stored
 	Verdict string        // Filled: what the store said of an admitted answer: "stored", "fenced", "refused", "unknown"
-	TTL     time.Duration // left of the entry
+	TTL     time.Duration // for which the entry is fresh still; negative if it is stale
 	Bytes   int           // of the body
 	Took    time.Duration // Filled: from before the handler to after the store
+	Stale   bool          // Hit: the page was stale; Filled: a stale page stood in for a failure
+	Refresh bool          // Filled: in the background, for a page that was stale
 	Tags    []string      // Evicted; must not be changed
 	Err     error         // Filled: the store's or the handler's error; Evicted: nil = confirmed
 }

@@ -12,8 +12,13 @@ func (q *request) offline() (*page, time.Duration) {
 	if !ok {
 		return nil, 0
 	}
-	if p, ok := held.View().(*page); ok {
-		return p, left
+	p, _ := held.View().(*page)
+	if p == nil {
+		p = q.pageIn(held, []byte(q.key))
 	}
-	return q.pageIn(held, []byte(q.key)), left
+	// What may have been evicted is not to be stale besides.
+	if p == nil || left <= p.tail {
+		return nil, 0
+	}
+	return p, left - p.tail
 }

@@ -10,15 +10,18 @@ import (
 )
 
 // page is an entry ready to be replayed: everything that all its answers share is made once. It is immutable but for
-// the last clock strings, and used by many answers at once.
+// the last clock strings and making, and used by many answers at once.
 type page struct {
 	wire
-	etag   string
-	length []string // of Content-Length; nil if the status allows no body
+	whole variant // the page as it is
 	// controlled: the handler said how long browsers may keep the answer.
 	controlled bool
 	capped     []string // of a Cache-Control that promises no more than the page itself has left; nil if there is none
 	clock      atomic.Pointer[clock]
+
+	compressed *variant    // nil if there is none (yet)
+	making     atomic.Bool // somebody makes it, or has tried to
+	apart      int         // what it occupies besides the record, in bytes
 }
 
 // clock holds the header values that change with time, as they stood at one second.
@@ -31,15 +34,18 @@ type clock struct {
 }
 
 func newPage(w *wire) *page {
-	p := &page{wire: *w}
+	p := &page{wire: *w, whole: variant{body: w.body}}
 	if etag := find(w.ops, "Etag"); len(etag) > 0 {
-		p.etag = etag[0]
+		p.whole.etag = etag[0]
 	}
 	if bodyAllowed(w.status) {
-		p.length = []string{strconv.Itoa(len(w.body))}
+		p.whole.length = []string{strconv.Itoa(len(w.body))}
 	}
 	if i := slices.IndexFunc(w.ops, func(o op) bool { return o.kind == opCapped }); i >= 0 {
 		p.capped = w.ops[i].values
+	}
+	if len(w.gzip) > 0 {
+		p.compressed = gzipVariant(w.gzip, p.whole.etag)
 	}
 	p.controlled = touched(w.ops, "Cache-Control") || touched(w.ops, "Expires")
 	return p
@@ -47,8 +53,11 @@ func newPage(w *wire) *page {
 
 // size returns what the page occupies besides the entry it borrows from, in bytes.
 func (p *page) size() int {
-	const fixed, clocks = 288, 192 // the structs with their strings
-	size := fixed + clocks
+	const fixed, clocks = 384, 192 // the structs with their strings
+	size := fixed + clocks + p.apart
+	if p.compressed != nil {
+		size += 192 + len(p.whole.etag) // the struct with its strings
+	}
 	if p.capped != nil {
 		size += 16 + len(p.capped[0])
 	}
@@ -58,9 +67,13 @@ func (p *page) size() int {
 	return size
 }
 
-// at returns the clock strings for an entry that has left to live, from source. They are made once a second.
+// at returns the clock strings for an entry that is fresh for left, from source. A negative left says for how long it has
+// been stale. They are made once a second.
 func (p *page) at(left time.Duration, s *source) *clock {
 	ttl := int64(left / time.Second)
+	if left < 0 { // rounded down there too: it never seems fresher than it is, and what is stale is below 0
+		ttl = -int64((-left + time.Second - 1) / time.Second)
+	}
 	age := max(0, int64((p.ttl-left)/time.Second))
 	c := p.clock.Load()
 	if c != nil && c.age == age && c.ttl == ttl && c.source == s {

@@ -22,24 +22,28 @@ const (
 // A mistake (a negative duration, a reserved tag) is kept and reported by [Policy.Validate]; mounting a policy with a
 // mistake fails at start.
 type Policy struct { //nolint:recvcheck // a value to its users; what only validates and asks spares itself the copy
-	off      bool
-	ttl      time.Duration
-	tags     []string
-	headers  []string // canonical
-	query    queryMode
-	names    []string // of query parameters, as query says
-	literal  []string // see literals; set with the defaults
-	cookies  []string
-	values   []string
-	by       []varyFunc
-	perUser  bool
-	public   bool
-	fleet    bool
-	statuses []statusTTL
-	maxBytes int64
-	jitter   float64
-	hasJit   bool
-	faults   []string // found while building
+	off     bool
+	ttl     time.Duration
+	tags    []string
+	headers []string // canonical
+	query   queryMode
+	names   []string // of query parameters, as query says
+	literal []string // see literals; set with the defaults
+	cookies []string
+	values  []string
+	by      []varyFunc
+	perUser bool
+	public  bool
+	fleet   bool
+	// keep each page compressed besides
+	compress bool
+	// for how long a stale page is an answer
+	revalidate, ifError time.Duration
+	statuses            []statusTTL
+	maxBytes            int64
+	jitter              float64
+	hasJit              bool
+	faults              []string // found while building
 }
 
 // queryMode says which query parameters select a page.

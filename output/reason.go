@@ -48,6 +48,10 @@ const (
 	reasonRefused   = "refused"        // the backend did not keep it
 	reasonNested    = "nested"         // an inner policy decides
 	reasonOverload  = "overload"       // MaxFills
+
+	// A stale page was not refreshed.
+	reasonUnreached = "unreached" // the request came to no Output of the page's policy
+	reasonOtherKey  = "other-key" // or to it, but asked for another page, or as another user
 )
 
 // reasons is the list of all of them, for the counters.
@@ -57,7 +61,7 @@ var reasons = []string{
 	reasonTag, reasonKeyTooLong, reasonScheme, reasonUncacheable, reasonDeadline, reasonBackend, reasonError,
 	reasonPanic, reasonNoAnswer, reasonStatus, reasonHead, reasonSetCookie, reasonPrivate, reasonNoStore, reasonVary,
 	reasonTrailer, reasonShort, reasonTooLarge, reasonStreamed, reasonHijacked, reasonAround, reasonTags,
-	reasonExpired, reasonFenced, reasonRefused, reasonNested, reasonOverload,
+	reasonExpired, reasonFenced, reasonRefused, reasonNested, reasonOverload, reasonUnreached, reasonOtherKey,
 }
 
 // lasting reports whether a reason says something of the page itself, so that the next request would most likely

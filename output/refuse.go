@@ -11,6 +11,7 @@ import (
 type traits struct {
 	reason      string // why the request bypasses, or ""
 	conditional bool   // If-None-Match or If-Modified-Since
+	ranged      bool   // a part is asked for, of a GET: nothing else has parts (RFC 9110, section 14.2)
 	forwarded   bool   // a proxy may have said something of the connection to the client
 }
 
@@ -55,6 +56,7 @@ func look(r *http.Request) (t traits) {
 			t.header(name, lines)
 		}
 	}
+	t.ranged = t.ranged && r.Method == http.MethodGet
 	return t
 }
 
@@ -63,7 +65,7 @@ func (t *traits) header(name string, lines []string) {
 	case "Upgrade":
 		t.refuse(reasonUpgrade)
 	case "Range":
-		t.refuse(reasonRange)
+		t.ranged = true
 	case "If-Match", "If-Unmodified-Since":
 		t.refuse(reasonPrecondition)
 	case "X-Http-Method-Override", "X-Http-Method", "X-Method-Override":

@@ -9,17 +9,27 @@ import (
 )
 
 // replay answers a request with a stored page. ops are the header differences to replay: the page's own, or all that
-// the handler made for the one request that ran it. conditional says that the request may have a precondition.
+// the handler made for the one request that ran it. t is what look has found in the request.
 func (m *Mount) replay(
-	w http.ResponseWriter, r *http.Request, conditional bool, p *page, ops []op, left time.Duration, s *source,
+	w http.ResponseWriter, r *http.Request, t traits, p *page, ops []op, left time.Duration, s *source,
 ) error {
 	h := w.Header()
 	alone := len(h) == 0 && !s.own // nobody else has set anything: nothing needs to be looked up
-	unchanged := conditional && response.NotModified(r, p.status, p.etag, p.lastModified())
+	v, parts, encoded := &p.whole, false, false
+	if len(h) > 0 || t.ranged || m.compress {
+		v, parts, encoded = m.represent(h, r, t, p, s)
+	}
+	unchanged := t.conditional && response.NotModified(r, p.status, v.etag, p.lastModified())
 	if unchanged {
 		applyUnchanged(h, ops)
 	} else {
 		apply(h, ops)
+	}
+	switch {
+	case v.tags != nil:
+		v.apply(h, unchanged)
+	case encoded:
+		weaken(h)
 	}
 	if !p.controlled && (alone || len(h["Cache-Control"]) == 0 && len(h["Expires"]) == 0) {
 		h["Cache-Control"] = m.control
@@ -42,14 +52,18 @@ func (m *Mount) replay(
 		w.WriteHeader(http.StatusNotModified)
 		return nil
 	}
-	if p.length != nil {
-		h["Content-Length"] = p.length
-	}
-	w.WriteHeader(p.status)
-	if p.length == nil || len(p.body) == 0 || r.Method == http.MethodHead {
+	if parts {
+		serveParts(w, r, p)
 		return nil
 	}
-	_, err := w.Write(p.body)
+	if v.length != nil {
+		h["Content-Length"] = v.length
+	}
+	w.WriteHeader(p.status)
+	if v.length == nil || len(v.body) == 0 || r.Method == http.MethodHead {
+		return nil
+	}
+	_, err := w.Write(v.body)
 	return err
 }
 

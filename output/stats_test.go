@@ -91,7 +91,8 @@ func TestStatsInJSON(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := `{"name":"shop","version":"1","enabled":true,"hits":0,"misses":0,"collapsed":0,"bypassed":0,"stored":0,"damaged":0,` +
+	want := `{"name":"shop","version":"1","enabled":true,"hits":0,"misses":0,"stale":0,"collapsed":0,"bypassed":0,"stored":0,` +
+		`"refreshes":0,"unrefreshed":0,"damaged":0,` +
 		`"evictions":0,"unproven":0,"filling":0,"waiting":0,"reasons":{},` +
 		`"values":{"hits":0,"misses":0,"collapsed":0,"stale":0,"loads":0,"failed":0,"stored":0,"fenced":0,"damaged":0,"loading":0}}`
 	if d := cmp.Diff(want, string(text)); d != "" {

@@ -36,6 +36,9 @@ func (p Policy) Validate() error {
 			p.fault("VaryBy(%q): the name is used twice", v.name)
 		}
 	}
+	if p.compress && slices.Contains(p.headers, "Accept-Encoding") {
+		p.fault(`Compress and VaryHeader("Accept-Encoding") exclude each other: one entry serves all encodings; leave out VaryHeader`)
+	}
 	if p.perUser && p.public {
 		p.fault("PerUser and Public exclude each other: a page is each user's own or the same for all")
 	}
@@ -148,6 +151,15 @@ func (p Policy) String() string {
 	}
 	if p.jitter != DefaultJitter {
 		fmt.Fprintf(&b, ".Jitter(%v)", p.jitter)
+	}
+	if p.compress {
+		b.WriteString(".Compress()")
+	}
+	if p.revalidate > 0 {
+		fmt.Fprintf(&b, ".StaleWhileRevalidate(%s)", p.revalidate)
+	}
+	if p.ifError > 0 {
+		fmt.Fprintf(&b, ".StaleIfError(%s)", p.ifError)
 	}
 	if p.fleet {
 		b.WriteString(".CollapseFleet()")

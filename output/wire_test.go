@@ -21,6 +21,11 @@ func somePage() *output.Wire {
 		http.Header{"Content-Type": {"text/plain"}, "X-Two": {"a", "b"}, "X-None": {}, "X-Empty": {""}}, []byte("body"))
 }
 
+// packedPage has a compressed form, or what stands for one.
+func packedPage() *output.Wire {
+	return output.NewPackedWire("key", http.Header{"Content-Type": {"text/plain"}}, []byte("body"), []byte("zip"))
+}
+
 func TestWireRoundTrip(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
@@ -31,6 +36,11 @@ func TestWireRoundTrip(t *testing.T) {
 		key := rapid.String().Draw(rt, "key")
 		body := rapid.SliceOf(rapid.Byte()).Draw(rt, "body")
 		page := output.NewWire(key, rapid.IntRange(200, 599).Draw(rt, "status"), time.Second, header, body)
+		var packed []byte
+		if len(body) > 2 && rapid.Bool().Draw(rt, "packed") {
+			packed = rapid.SliceOfN(rapid.Byte(), 2, len(body)-1).Draw(rt, "gzip")
+			page = output.NewPackedWire(key, header, body, packed)
+		}
 		got, err := output.Decode(page.Encode(), key)
 		if err != nil {
 			rt.Fatal(err)
@@ -38,7 +48,7 @@ func TestWireRoundTrip(t *testing.T) {
 		if d := cmp.Diff(header, got.Header()); d != "" {
 			rt.Errorf("-want +got\n%s", d)
 		}
-		if !bytes.Equal(body, got.Body()) || !bytes.Equal(page.Encode(), got.Encode()) {
+		if !bytes.Equal(body, got.Body()) || !bytes.Equal(packed, got.Gzip()) || !bytes.Equal(page.Encode(), got.Encode()) {
 			rt.Error("another page")
 		}
 	})
@@ -47,6 +57,12 @@ func TestWireRoundTrip(t *testing.T) {
 // Every bit of the head counts, every byte that is missing or too many, the key and the version.
 func TestI9_ADamagedEntryIsRefused(t *testing.T) {
 	t.Parallel()
+	packed := packedPage().Encode()
+	for n := range packed {
+		if _, err := output.Decode(packed[:n], "key"); err == nil {
+			t.Errorf("with a compressed form, cut after %d bytes: no error", n)
+		}
+	}
 	good := somePage().Encode()
 	if _, err := output.Decode(good, "key"); err != nil {
 		t.Fatal(err)
@@ -135,6 +151,7 @@ func FuzzDecode(f *testing.F) {
 	good := somePage().Encode()
 	f.Add(good, "key")
 	f.Add(good[:len(good)-2], "key")
+	f.Add(packedPage().Encode(), "key")
 	f.Add([]byte{1, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1}, "")
 	f.Add([]byte{}, "")
 	f.Fuzz(func(t *testing.T, b []byte, key string) {

@@ -107,6 +107,18 @@ type Local interface {
 	Peek(key []byte) (held Held, left time.Duration, ok bool)
 }
 
+// Remote is the optional ability of a [Local] backend in front of a remote one to ask that although memory has an answer:
+// it is Lookup, but that what memory holds does not count. What is found comes into memory.
+type Remote interface {
+	LookupRemote(ctx context.Context, keys ...string) ([]Found, error)
+}
+
+// Sweeper is the optional ability of a backend to free at once what it has evicted and would keep until somebody meets it,
+// or until its time is over. It goes through everything, so it is not for a request's way; ctx ends it.
+type Sweeper interface {
+	Sweep(ctx context.Context) error
+}
+
 // Offline is the optional ability of a [Local] backend in front of a remote one to answer while that cannot be reached: with
 // what was right when it was reached last, and may have been evicted elsewhere since. PeekOffline finds what Peek does
 // not find for want of that certainty. Nobody may be given another one's answer this way: it is for what is everybody's.

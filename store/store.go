@@ -124,6 +124,26 @@ const maxNamespace = 128
 // retried until it is, and honoured by this process meanwhile. A backend that can queue returns it.
 var ErrEvictionPending = errors.New("store: eviction pending: not confirmed yet, retried until it is")
 
+// Erase is Evict, and frees what was evicted: from the memory of this process and from the shared backend. It is for
+// deletion requests; what an Evict alone has forgotten is not answered with any more, but its bytes stay until somebody
+// meets them or until their time is over. It takes as long as it takes to go through everything that is kept, so it does
+// not belong on a request's way. The memory of other processes follows at their next sweep (see memstore), half a minute later
+// by default. An error means that something may be left, with [ErrEvictionPending] as for Evict.
+func (s *Store) Erase(ctx context.Context, tags ...string) error {
+	return errors.Join(s.Evict(ctx, tags...), s.sweep(ctx))
+}
+
+func (s *Store) sweep(ctx context.Context) error {
+	b, ok := As[Sweeper](s.backend)
+	if !ok {
+		return errors.New("store: erase: the backend is no Sweeper: what was evicted stays until its time is over")
+	}
+	if err := b.Sweep(ctx); err != nil {
+		return fmt.Errorf("store: erase: %w", err)
+	}
+	return nil
+}
+
 // Delete forgets the values under keys, and beats loads of them that are under way, as Evict does. An invalid key is an
 // error, and then nothing is deleted.
 func (s *Store) Delete(ctx context.Context, keys ...string) error {

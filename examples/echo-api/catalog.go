@@ -15,12 +15,15 @@ import (
 // What the handlers keep of the database. Values have the tags of the pages that show them: one eviction forgets both.
 // They are kept longer than pages, which are remade from them.
 
+// valueTTL is how long a value is kept.
+func (s *shop) valueTTL() time.Duration { return 12 * s.pageTTL }
+
 // productKey is the key of one product, whether it is asked for alone or among others.
 func productKey(id int64) string { return store.Key("product", id) }
 
 // product returns a product, or store.ErrNotFound.
 func (s *shop) product(c echo.Context, id int64) (product, error) {
-	o := store.Options{TTL: time.Hour, Tags: []string{productTag(id)}, Negative: 10 * time.Second}
+	o := store.Options{TTL: s.valueTTL(), Tags: []string{productTag(id)}, Negative: 10 * time.Second}
 	return echocache.GetOrSet(c, productKey(id), o, func(ctx context.Context) (product, error) {
 		s.logger.InfoContext(ctx, "products loaded", "ids", []int64{id})
 		p, found, err := s.db.product(ctx, id)
@@ -40,7 +43,7 @@ func (s *shop) products(c echo.Context, ids []int64) (map[int64]product, error) 
 		}
 		return s.db.products(ctx, ids)
 	}
-	o := store.Options{TTL: time.Hour, Negative: 10 * time.Second}
+	o := store.Options{TTL: s.valueTTL(), Negative: 10 * time.Second}
 	return store.GetOrSetMany(c.Request().Context(), s.cache.Outputs().Store(), ids, productKey, o, load)
 }
 
@@ -53,7 +56,7 @@ type listing struct {
 // listing keeps only numbers, so a change of one product costs one query for the order and one for that product.
 func (s *shop) listing(c echo.Context, q listQuery) (listing, error) {
 	key := store.Key("listing", q.category, q.page, q.order)
-	return echocache.GetOrSet(c, key, store.For(time.Hour, "catalog"), func(ctx context.Context) (listing, error) {
+	return echocache.GetOrSet(c, key, store.For(s.valueTTL(), "catalog"), func(ctx context.Context) (listing, error) {
 		return s.db.listing(ctx, q)
 	})
 }

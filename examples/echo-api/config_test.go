@@ -9,7 +9,7 @@ import (
 
 func TestReadConfig(t *testing.T) {
 	t.Parallel()
-	defaults := config{Addr: "127.0.0.1:8080", Latency: 20 * time.Millisecond, Version: "dev"}
+	defaults := config{Addr: "127.0.0.1:8080", Latency: 20 * time.Millisecond, Version: "dev", PageTTL: 5 * time.Minute}
 	for name, row := range map[string]struct {
 		env  map[string]string
 		want config
@@ -17,13 +17,16 @@ func TestReadConfig(t *testing.T) {
 	}{
 		"defaults": {nil, defaults, ""},
 		"all": {
-			map[string]string{"ADDR": ":1", "DATABASE": "x.db", "DB_LATENCY": "1s", "VERSION": "v2", "WARM": "1"},
-			config{Addr: ":1", Database: "x.db", Latency: time.Second, Version: "v2", Warm: true}, "",
+			map[string]string{"ADDR": ":1", "DATABASE": "x.db", "DB_LATENCY": "1s", "VERSION": "v2", "WARM": "1", "PAGE_TTL": "2s", "FAIL_RATE": "0.5"},
+			config{Addr: ":1", Database: "x.db", Latency: time.Second, Version: "v2", Warm: true, PageTTL: 2 * time.Second, FailRate: 0.5}, "",
 		},
-		"no latency":       {map[string]string{"DB_LATENCY": "0"}, config{Addr: "127.0.0.1:8080", Version: "dev"}, ""},
+		"no latency":       {map[string]string{"DB_LATENCY": "0"}, config{Addr: "127.0.0.1:8080", Version: "dev", PageTTL: 5 * time.Minute}, ""},
 		"a mere number":    {map[string]string{"DB_LATENCY": "20"}, config{}, `DB_LATENCY is "20"`},
 		"cold":             {map[string]string{"WARM": "0"}, defaults, ""},
 		"lukewarm":         {map[string]string{"WARM": "yes"}, config{}, `WARM is "yes"`},
+		"pages of no time": {map[string]string{"PAGE_TTL": "0"}, config{}, `PAGE_TTL is "0"`},
+		"more than all":    {map[string]string{"FAIL_RATE": "1.1"}, config{}, `FAIL_RATE is "1.1"`},
+		"not a number":     {map[string]string{"FAIL_RATE": "NaN"}, config{}, `FAIL_RATE is "NaN"`},
 		"before it is due": {map[string]string{"DB_LATENCY": "-1s"}, config{}, `DB_LATENCY is "-1s"`},
 	} {
 		got, err := readConfig(func(key string) string { return row.env[key] })

@@ -5,9 +5,12 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"math"
+	"math/rand/v2"
 	"net/url"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	_ "modernc.org/sqlite" // the driver: SQLite in Go, without cgo
@@ -19,6 +22,8 @@ type database struct {
 	write   *sql.DB // one connection: SQLite has one writer at a time, and waiting here is cheaper than in its locks
 	latency time.Duration
 	folder  string // a temporary one, removed by Close; empty if the file is to be kept
+	// failRate is the fraction of calls that fail, as the bits of a float64.
+	failRate atomic.Uint64
 }
 
 // openDatabase opens the file, and makes schema and products if it has none. Without a file it makes a temporary one,
@@ -93,9 +98,18 @@ func (d *database) change(ctx context.Context, f func(context.Context, *sql.Tx) 
 	return d.call(ctx, d.write, f)
 }
 
+// errDown is what a call fails with that is to fail.
+var errDown = errors.New("the database is down (FAIL_RATE)")
+
+// fail has a fraction of the calls from now on fail, before they have done anything.
+func (d *database) fail(rate float64) { d.failRate.Store(math.Float64bits(rate)) }
+
 func (d *database) call(ctx context.Context, handle *sql.DB, f func(context.Context, *sql.Tx) error) error {
 	if err := d.wait(ctx); err != nil {
 		return err
+	}
+	if rand.Float64() < math.Float64frombits(d.failRate.Load()) {
+		return errDown
 	}
 	tx, err := handle.BeginTx(ctx, nil)
 	if err != nil {

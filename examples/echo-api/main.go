@@ -6,6 +6,8 @@
 //	DB_LATENCY  how long every call of the database takes longer than it would, as over a network; 20ms
 //	VERSION     this release; one never shows a page that another one made
 //	WARM        1: the cache is filled before the first request; 0
+//	PAGE_TTL    how long pages of products are fresh; 5m
+//	FAIL_RATE   the fraction of the database's calls that fail, once the shop is open; 0
 //
 // With a Redis, several instances on one DATABASE share their pages, and evict each other's:
 //
@@ -91,6 +93,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -149,6 +152,10 @@ func run(ctx context.Context, getenv func(string) string, logger *slog.Logger) e
 			return errors.Join(err, listener.Close(), s.close())
 		}
 	}
+	if c.FailRate > 0 {
+		logger.Warn("calls of the database fail on purpose", "fail_rate", c.FailRate)
+		s.db.fail(c.FailRate)
+	}
 	return s.serve(ctx, listener)
 }
 
@@ -159,6 +166,7 @@ type shop struct {
 	cache   *echocache.Cache
 	echo    *echo.Echo
 	logger  *slog.Logger
+	pageTTL time.Duration
 }
 
 func newShop(ctx context.Context, c config, logger *slog.Logger) (*shop, error) {
@@ -174,7 +182,7 @@ func newShop(ctx context.Context, c config, logger *slog.Logger) (*shop, error) 
 	if err != nil {
 		return nil, errors.Join(err, cache.Close())
 	}
-	s := &shop{db: db, backend: where, cache: cache, echo: newServer(logger), logger: logger}
+	s := &shop{db: db, backend: where, cache: cache, echo: newServer(logger), logger: logger, pageTTL: cmp.Or(c.PageTTL, defaultPageTTL)}
 	s.mount(s.echo, cache)
 	return s, nil
 }

@@ -12,23 +12,29 @@ import (
 	"github.com/echocache/echocache/store"
 )
 
-// The policies say what may be shown again, to whom, for how long, and what it is evicted by.
-var (
-	// Three query parameters choose the page. Any other one, a campaign's for example, neither reaches the handler nor
-	// makes another page.
-	listPolicy = output.For(5*time.Minute).Public().Tag("catalog").
-			VaryHeader(acceptLanguage).VaryQuery("category", "page", "sort")
+// staleIfError is how long a page of products stands in for a handler that fails. What was evicted never does.
+const staleIfError = time.Hour
 
-	// Not tagged catalog: a change of product 7 leaves the page of product 8 where it is. The handler adds the brand.
-	productPolicy = output.For(5*time.Minute).Public().Tag("product:{id}").
-			VaryQuery().StatusFor(10*time.Second, http.StatusNotFound)
+// policies say what may be shown again, to whom, for how long, and what it is evicted by.
+type policies struct{ list, product, brand, orders output.Policy }
 
-	// The handler adds the brand and its products.
-	brandPolicy = output.For(5*time.Minute).Public().
-			VaryQuery().StatusFor(10*time.Second, http.StatusNotFound)
+// newPolicies returns them, with pages of products that are fresh for ttl.
+func newPolicies(ttl time.Duration) policies {
+	products := output.For(ttl).Public().StaleIfError(staleIfError)
+	return policies{
+		// Three query parameters choose the page. Any other one, a campaign's for example, neither reaches the handler
+		// nor makes another page.
+		list: products.Tag("catalog").VaryHeader(acceptLanguage).VaryQuery("category", "page", "sort"),
 
-	ordersPolicy = output.For(time.Minute).PerUser().Tag("orders:{user}").VaryQuery()
-)
+		// Not tagged catalog: a change of product 7 leaves the page of product 8 where it is. The handler adds the brand.
+		product: products.Tag("product:{id}").VaryQuery().StatusFor(10*time.Second, http.StatusNotFound),
+
+		// The handler adds the brand and its products.
+		brand: products.VaryQuery().StatusFor(10*time.Second, http.StatusNotFound),
+
+		orders: output.For(time.Minute).PerUser().Tag("orders:{user}").VaryQuery(),
+	}
+}
 
 // maxFills is how many handlers fill pages at once: the database survives while Redis is away.
 const maxFills = 64
@@ -52,17 +58,18 @@ var reads = []string{http.MethodGet, http.MethodHead}
 func (s *shop) mount(e *echo.Echo, cache *echocache.Cache) {
 	// Outside the cache, since a hit runs nothing that is inside; and Attach inside of all that is for every route.
 	e.Use(identify, cache.Attach())
+	p := newPolicies(s.pageTTL)
 
-	e.Match(reads, "/products", s.listProducts, negotiate, cache.Output(listPolicy))
-	e.Match(reads, "/products/:id", s.getProduct, cache.Output(productPolicy))
-	e.Match(reads, "/brands/:brand", s.getBrand, cache.Output(brandPolicy))
+	e.Match(reads, "/products", s.listProducts, negotiate, cache.Output(p.list))
+	e.Match(reads, "/products/:id", s.getProduct, cache.Output(p.product))
+	e.Match(reads, "/brands/:brand", s.getBrand, cache.Output(p.brand))
 
 	e.POST("/products", s.createProduct, cache.Evict("catalog"))
 	e.PUT("/products/:id", s.updateProduct, cache.Evict("catalog", "product:{id}"))
 	e.DELETE("/products/:id", s.deleteProduct, cache.Evict("catalog", "product:{id}"))
 
 	me := e.Group("/me", requireUser)
-	me.Match(reads, "/orders", s.listOrders, cache.Output(ordersPolicy))
+	me.Match(reads, "/orders", s.listOrders, cache.Output(p.orders))
 	me.POST("/orders", s.createOrder, cache.Evict("orders:{user}"))
 
 	e.Match(reads, "/healthz", s.health)

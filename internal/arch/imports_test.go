@@ -31,9 +31,11 @@ type rule struct {
 // A row may stand here before its package exists.
 var rules = map[string]rule{
 	// The door. A door for another framework is a copy of it, and changes nothing else.
-	"middleware": {own: []string{"output", "response", "store"}, others: []string{echoLib}},
+	"middleware": {own: []string{"internal/mark", "output", "response", "store"}, others: []string{echoLib}},
 	// memstore, because a zero Config caches in this process.
-	"output": {own: []string{"internal/fleet", "internal/flight", "internal/striped", "response", "store", "store/memstore"}},
+	"output": {own: []string{"internal/fleet", "internal/flight", "internal/mark", "internal/striped", "response", "store", "store/memstore"}},
+	// For the tests of applications, which are Echo's.
+	"output/outputtest": {own: []string{"internal/mark"}, others: []string{echoLib}},
 	// What browsers and CDNs are told stands alone: useful without a cache.
 	"response": {},
 	// The portable type knows no driver.
@@ -51,6 +53,7 @@ var rules = map[string]rule{
 	"internal/faults":        {},
 	"internal/fleet":         {},
 	"internal/flight":        {},
+	"internal/mark":          {},
 	"internal/mutants":       {},
 	"internal/soak":          {}, // tests only
 	"internal/striped":       {},

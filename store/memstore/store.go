@@ -39,9 +39,10 @@ type Store struct {
 	droppedExpired  atomic.Uint64
 
 	closing sync.Once
-	stop    chan struct{} // closed by Close
-	stopped chan struct{} // closed when the sweeper has ended
-	full    chan struct{} // the fence table dropped a part: sweep soon
+	stop    chan struct{}      // closed by Close
+	stopped chan struct{}      // closed when the sweeper has ended
+	full    chan struct{}      // the fence table dropped a part: sweep soon
+	asked   chan chan struct{} // Sweep: the answer is closed after a pass
 }
 
 var (
@@ -67,7 +68,7 @@ func New(c Config) *Store {
 	for i := range s.shards {
 		s.shards[i].open(s, i)
 	}
-	s.full = make(chan struct{}, 1)
+	s.full, s.asked = make(chan struct{}, 1), make(chan chan struct{})
 	go s.sweepUntilStopped()
 	return s
 }

@@ -1,6 +1,7 @@
 package memstore
 
 import (
+	"context"
 	"time"
 
 	gocache "github.com/patrickmn/go-cache"
@@ -23,8 +24,34 @@ func (s *Store) sweepUntilStopped() {
 			return
 		case <-ticker.C:
 		case <-s.full:
+		case swept := <-s.asked:
+			s.sweep()
+			close(swept)
+			continue
 		}
 		s.sweep()
+	}
+}
+
+// Sweep implements [store.Sweeper]: it has the sweeper pass now, and waits for it. What a reader still holds is freed when
+// that is done.
+func (s *Store) Sweep(ctx context.Context) error {
+	if s.off.Load() {
+		return s.refusal()
+	}
+	swept := make(chan struct{})
+	select {
+	case s.asked <- swept:
+	case <-s.stopped:
+		return errClosed
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	select {
+	case <-swept:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 

@@ -1,6 +1,8 @@
 package memstore_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"sync"
@@ -84,6 +86,33 @@ func TestTheSweeperDropsWhatNobodyAsksFor(t *testing.T) {
 			t.Errorf("%d records, %d dropped as expired, want none and %d", stats.Entries, stats.Drops["expired"], n-2)
 		}
 		audit(t, s)
+	})
+}
+
+// TestSweepDropsNow: what was evicted is gone when Sweep returns, without waiting for the sweeper's time.
+func TestSweepDropsNow(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := open(t, memstore.Config{SweepEvery: 24 * time.Hour})
+		fill(t, s, 3*memstore.Batch*16, 10, "all")
+		n := s.Stats().Entries
+		evict(t, s, "product:1", "product:2")
+		if err := s.Sweep(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := s.Stats().Entries; got != n-2 {
+			t.Errorf("%d records after a sweep, want %d: two are evicted", got, n-2)
+		}
+		audit(t, s)
+		gone, cancel := context.WithCancel(t.Context())
+		cancel()
+		if err := s.Sweep(gone); err != nil && !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+		_ = s.Close()
+		if err := s.Sweep(t.Context()); err == nil {
+			t.Error("a closed store swept")
+		}
 	})
 }
 

@@ -58,6 +58,11 @@ type Config struct {
 	// MaxRecord is what a record with its key and tags may occupy in bytes, from 4 KiB to 256 MiB; 8 MiB by
 	// default. What is larger is not kept.
 	MaxRecord int
+	// Keys seal what a record says, each with 32 bytes: the first seals, all open (AES-256-GCM). A record that none of
+	// them opens is a miss, and so is one that is not sealed. To change a key, add the new one at the end, then, when all
+	// instances have it, put it first, and leave the old one out after the longest TTL. Empty: nothing is sealed, and
+	// whoever can write to the server decides what is answered.
+	Keys [][]byte
 	// Logger hears of the grade, when it is found and when it changes. Nil discards.
 	Logger *slog.Logger
 }

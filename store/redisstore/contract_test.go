@@ -20,6 +20,7 @@ var configs = []struct {
 }{
 	{"one shard", oneServer, redisstore.Config{}},
 	{"several shards", oneServer, redisstore.Config{Shards: 5}},
+	{"sealed", oneServer, redisstore.Config{Keys: [][]byte{sealKey(1), sealKey(2)}}},
 	{"cluster", threeMasters, redisstore.Config{}},
 	{"sentinel", behindSentinels, redisstore.Config{}},
 }

@@ -1,12 +1,21 @@
 package redisstore
 
-import "github.com/echocache/echocache/store"
+import (
+	"context"
+	"sync/atomic"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/echocache/echocache/store"
+)
 
 // Label is label.
 func Label(key string) string { return label(key) }
 
 // Decode is decode.
-func Decode(whole, head []byte, key string) (*store.Record, error) { return decode(whole, head, key) }
+func Decode(whole, head []byte, key string) (*store.Record, error) {
+	return (&Store{}).decode(whole, head, key)
+}
 
 // Encoded returns a record as it lies at the server, and its head.
 func (s *Store) Encoded(key string, r store.Record) (whole, head []byte) {
@@ -21,4 +30,18 @@ func (s *Store) Encoded(key string, r store.Record) (whole, head []byte) {
 		line++
 	}
 	return whole, whole[:line+1+16*(len(r.Tags)+1)]
+}
+
+// Records returns how many records of the namespace the server holds.
+func (s *Store) Records(ctx context.Context) int {
+	var n atomic.Int64
+	err := s.eachNode(ctx, func(ctx context.Context, node redis.Cmdable) error {
+		names, err := node.Keys(ctx, "{"+s.config.Namespace+":*}:k:*").Result()
+		n.Add(int64(len(names)))
+		return err
+	})
+	if err != nil {
+		return -1
+	}
+	return int(n.Load())
 }

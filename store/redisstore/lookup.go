@@ -291,7 +291,7 @@ func (s *Store) record(key string, g *group, i int, said []any) (*store.Record, 
 		s.counts.misses.Add(1)
 		return nil, 0
 	}
-	record, err := decode(body, body[:len(head)], key)
+	record, err := s.decode(body, body[:len(head)], key)
 	if err != nil {
 		s.counts.damaged.Add(1)
 		s.counts.misses.Add(1)

@@ -222,7 +222,7 @@ func newScript(source string) *script {
 }
 
 // scripts is the whole set, for servers that tell scripts who they are, or for those that do not.
-type scripts struct{ lookup, store, evict, replace, touch, poll, dismiss, evictAll *script }
+type scripts struct{ lookup, store, evict, replace, touch, poll, dismiss, evictAll, sweep *script }
 
 func newScripts(identity string) *scripts {
 	always, ifRoom := allowOOM+identity+clockwork, shebang+identity+clockwork
@@ -236,6 +236,7 @@ func newScripts(identity string) *scripts {
 		dismiss: newScript(always + dismissing),
 
 		evictAll: newScript(always + evictingAll),
+		sweep:    newScript(always + sweeping),
 	}
 }
 

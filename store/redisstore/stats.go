@@ -13,6 +13,7 @@ type counts struct {
 	stored, fenced, refused, unknown, outOfMemory     atomic.Uint64
 	evictions, unconfirmed                            atomic.Uint64
 	claimed, waited, overran                          atomic.Uint64
+	swept                                             atomic.Uint64
 }
 
 func (c *counts) judged(v store.Verdict) {
@@ -58,6 +59,7 @@ type Info struct {
 	Claimed     uint64 `json:"claimed"`       // keys claimed to be filled here; see store.Fleet
 	Waited      uint64 `json:"waited"`        // claims of keys that another process had; one that waits asks several times
 	Overran     uint64 `json:"overran"`       // claims whose lease was over before the fill was: it is too slow for them
+	Swept       uint64 `json:"swept"`         // evicted records that Sweep has freed
 }
 
 // Info returns what the store has done. It does no I/O, so it does not tell how much the server holds.
@@ -69,7 +71,7 @@ func (s *Store) Info() Info {
 		Raced: c.raced.Load(), Trips: c.trips.Load(), Late: c.late.Load(), Failed: c.failed.Load(),
 		Stored: c.stored.Load(), Fenced: c.fenced.Load(), Refused: c.refused.Load(), Unknown: c.unknown.Load(),
 		OutOfMemory: c.outOfMemory.Load(), Evictions: c.evictions.Load(), Unconfirmed: c.unconfirmed.Load(),
-		Claimed: c.claimed.Load(), Waited: c.waited.Load(), Overran: c.overran.Load(),
+		Claimed: c.claimed.Load(), Waited: c.waited.Load(), Overran: c.overran.Load(), Swept: c.swept.Load(),
 	}
 }
 

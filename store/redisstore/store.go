@@ -13,8 +13,8 @@ import (
 	"github.com/echocache/echocache/store"
 )
 
-// Store is a [store.Backend] in Redis, with the abilities [store.Tier], [store.Replacer], [store.Feed] and
-// [store.Fleet]. Make one with [New]. All methods may be called concurrently.
+// Store is a [store.Backend] in Redis, with the abilities [store.Tier], [store.Replacer], [store.Feed],
+// [store.Fleet] and [store.Sweeper]. Make one with [New]. All methods may be called concurrently.
 //
 // Every method returns within its timeout in Config, or when its context ends if that is sooner, whatever the server
 // and the client do meanwhile: commands that are under way go on without the caller, an eviction too.
@@ -24,6 +24,7 @@ type Store struct {
 	fault  error // what is wrong with config
 	layout string
 	places []place
+	seals  seals
 	counts counts
 
 	standing atomic.Pointer[standing] // what is known of the server; nil at first
@@ -89,6 +90,9 @@ var errClosed = errors.New("redisstore: closed")
 func New(client redis.UniversalClient, c Config) *Store {
 	c = c.withDefaults(client)
 	s := &Store{client: client, config: c, fault: c.check(client)}
+	if s.fault == nil && len(c.Keys) > 0 {
+		s.seals, s.fault = newSeals(c.Keys)
+	}
 	if s.fault != nil {
 		return s
 	}
@@ -187,4 +191,5 @@ var (
 	_ store.Tier     = (*Store)(nil)
 	_ store.Replacer = (*Store)(nil)
 	_ store.Feed     = (*Store)(nil)
+	_ store.Sweeper  = (*Store)(nil)
 )

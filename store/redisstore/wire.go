@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"math"
+	"slices"
 	"strconv"
 	"time"
 
@@ -18,7 +19,8 @@ import (
 //
 //	"1 " due " " tick " "                                  written by the script
 //	epoch " " sliding " " n "\n", n digests of 16 bytes    the head, as far as a look-up judges it
-//	TTL, sliding, key, number of tags, each tag, value     varints in nanoseconds, then fields with their length
+//	TTL, sliding, key, number of tags, each tag, value     varints in nanoseconds, then fields with their length; with
+//	                                                       Config.Keys sealed
 //	a checksum of all from the epoch on                    CRC-32C
 //
 // due and sliding are milliseconds, due by the server's clock and 0 unless the record slides. The first digest is that
@@ -40,7 +42,7 @@ func milliseconds(d time.Duration) int64 {
 
 // encode returns a record as it goes to the script: from the epoch on.
 func (s *Store) encode(key string, self digest, r store.Record) ([]byte, error) {
-	size := 96 + 16*(len(r.Tags)+1) + 4*binary.MaxVarintLen64 + len(key) + len(r.Value) + checksumBytes
+	size := 96 + s.seals.overhead() + 16*(len(r.Tags)+1) + 4*binary.MaxVarintLen64 + len(key) + len(r.Value) + checksumBytes
 	for _, tag := range r.Tags {
 		size += len(tag) + binary.MaxVarintLen16
 	}
@@ -58,6 +60,7 @@ func (s *Store) encode(key string, self digest, r store.Record) ([]byte, error) 
 		d := s.tagDigest(tag)
 		b = append(b, d[:]...)
 	}
+	head := len(b)
 	b = binary.AppendUvarint(b, uint64(r.TTL))
 	b = binary.AppendUvarint(b, uint64(r.Sliding))
 	b = appendField(b, key)
@@ -67,6 +70,9 @@ func (s *Store) encode(key string, self digest, r store.Record) ([]byte, error) 
 	}
 	b = binary.AppendUvarint(b, uint64(len(r.Value)))
 	b = append(b, r.Value...)
+	if s.seals != nil {
+		b = s.seals.seal(slices.Clip(b[:head]), b[head:], s.config.Namespace, key)
+	}
 	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(b, castagnoli)), nil
 }
 
@@ -74,8 +80,8 @@ func appendField(b []byte, s string) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
 }
 
-// decode reads a record that begins with head, which was judged. Its value is a part of whole.
-func decode(whole, head []byte, key string) (*store.Record, error) {
+// decode reads a record that begins with head, which was judged. Its value is a part of whole, unless that was sealed.
+func (s *Store) decode(whole, head []byte, key string) (*store.Record, error) {
 	line, _, ok := bytes.Cut(head, []byte{'\n'})
 	words := bytes.Fields(line)
 	if !ok || len(words) != 6 || len(whole) < len(head)+checksumBytes {
@@ -95,7 +101,13 @@ func decode(whole, head []byte, key string) (*store.Record, error) {
 		return nil, errDamaged
 	}
 	r.Fence.Tick = tick
-	d := decoder{rest: whole[len(head):end]}
+	text := whole[len(head):end]
+	if s.seals != nil {
+		if text, err = s.seals.open(whole[from:len(head)], text, s.config.Namespace, key); err != nil {
+			return nil, err
+		}
+	}
+	d := decoder{rest: text}
 	r.TTL, r.Sliding = d.duration(), d.duration()
 	echo := d.field()
 	n := d.number(store.MaxTags)

@@ -46,7 +46,9 @@ var (
 	_ store.Backend  = (*Store)(nil)
 	_ store.Local    = (*Store)(nil)
 	_ store.Offline  = (*Store)(nil)
+	_ store.Remote   = (*Store)(nil)
 	_ store.Replacer = (*Store)(nil)
+	_ store.Sweeper  = (*Store)(nil)
 	_ store.Tier     = (*Store)(nil)
 )
 
@@ -123,12 +125,21 @@ func (s *Store) PeekOffline(key []byte) (store.Held, time.Duration, bool) {
 
 // Lookup answers from memory where that may answer, and for the rest asks the remote, in one trip.
 func (s *Store) Lookup(ctx context.Context, keys ...string) ([]store.Found, error) {
+	return s.lookUp(ctx, true, keys)
+}
+
+// LookupRemote asks the remote for everything, in one trip; see [store.Remote].
+func (s *Store) LookupRemote(ctx context.Context, keys ...string) ([]store.Found, error) {
+	return s.lookUp(ctx, false, keys)
+}
+
+func (s *Store) lookUp(ctx context.Context, memory bool, keys []string) ([]store.Found, error) {
 	found := make([]store.Found, len(keys))
 	if s.fault != nil {
 		return found, nil //nolint:nilerr // a bad configuration is reported by Check; here it is a miss
 	}
-	holds, fences := s.holds() && s.told.Load() == s.evicted.Load(), s.fences() // before memory is looked at
-	near, _ := s.local.Lookup(ctx, keys...)                                     // never fails; and its fences are taken before the remote is asked
+	holds, fences := memory && s.holds() && s.told.Load() == s.evicted.Load(), s.fences() // before memory is looked at
+	near, _ := s.local.Lookup(ctx, keys...)                                               // never fails; and its fences are taken before the remote is asked
 	var asked []string
 	var at []int
 	for i, key := range keys {
@@ -212,6 +223,18 @@ func (s *Store) Evict(ctx context.Context, tags ...string) error {
 	}
 	defer s.forgetAround(ctx, s.names(tags))()
 	return s.waitOut(ctx, s.remote.Evict(ctx, tags...))
+}
+
+// Sweep implements [store.Sweeper]: it sweeps memory, and the remote if that is a Sweeper.
+func (s *Store) Sweep(ctx context.Context) error {
+	if s.fault != nil {
+		return s.fault
+	}
+	err := s.local.Sweep(ctx)
+	if far, ok := store.As[store.Sweeper](s.remote); ok {
+		err = errors.Join(err, far.Sweep(ctx))
+	}
+	return err
 }
 
 // names returns what memory calls tags.
