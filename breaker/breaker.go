@@ -15,7 +15,7 @@ import (
 // Breaker is a [store.Backend] around another one. Its look-ups and stores take no longer than their budgets, and none
 // at all while the backend is in trouble: after five failures in a row, or when at least half of at least twenty calls
 // of the last ten seconds have failed. Then a goroutine of its own asks the backend whether it is back, after about 1,
-// 2, 4, 8 and then every 10 s; no caller ever does.
+// 2, 4, 8 and then every 10 s, and not before 2 s if it has opened again and again; no caller ever does.
 //
 // Evictions and deletions do not pass through the breaker, and are not lost: what the backend does not confirm within
 // [Config.EvictTimeout] is queued, and the error wraps [store.ErrEvictionPending]. What is queued is a miss here at

@@ -138,14 +138,18 @@ func (k *keeper) plan() {
 }
 
 // opened notes that the breaker has. If that happens again and again soon after a probe has closed it, the backend is well
-// until it is asked in earnest; callers are not to pay for that with their budgets every second, so the waits go on growing.
+// until it is asked in earnest; callers are not to pay for that with their budgets every second, so the first wait is the
+// second one of others.
 func (k *keeper) opened() {
 	if k.closed.IsZero() || time.Since(k.closed) >= window {
 		k.again = 0
 	} else {
 		k.again++
 	}
-	k.tries = max(0, k.again-1)
+	k.tries = 0
+	if k.restless() {
+		k.tries = 1
+	}
 }
 
 // restless reports whether good news are to be waited out.

@@ -16,6 +16,7 @@ import (
 
 	echocache "github.com/echocache/echocache/middleware"
 	"github.com/echocache/echocache/output"
+	"github.com/echocache/echocache/response"
 )
 
 // A refresh passes all middleware; what turns it away leaves the stale page as it is.
@@ -258,4 +259,48 @@ func TestStaleRefreshThroughAGroupsPolicy(t *testing.T) {
 		time.Sleep(fresh + time.Second)
 		o.want("200 run 1, hit; ttl=-1; detail=memory", "200 run 2, hit; ttl=10; detail=memory")
 	})
+}
+
+// A request with a body asks for something else: it passes by and sets nothing off.
+func TestStaleIsNotForARequestWithABody(t *testing.T) {
+	inBubble(t, stalePolicy(), echocache.Config{}, func(o *old) {
+		o.want("200 run 1, fwd=uri-miss; stored; ttl=10")
+		time.Sleep(fresh + time.Second)
+		w := httptest.NewRecorder()
+		o.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/page", strings.NewReader("body")))
+		synctest.Wait()
+		if got := o.said(w); got != "200 run 2, fwd=bypass; detail=body" {
+			t.Error(got)
+		}
+		if n := o.cache.Outputs().Stats().Refreshes; n != 0 {
+			t.Errorf("%d refreshes", n)
+		}
+	})
+}
+
+// What downstream is told of a stale page: it is to be asked for again at once, or may be used as RFC 5861 says if the
+// application has said so.
+func TestStaleDownstream(t *testing.T) {
+	asks := response.Public(time.Minute).StaleWhileRevalidate(30 * time.Second).StaleIfError(time.Hour)
+	for name, mount := range map[string]func(o *old){
+		"outside": func(o *old) { o.GET("/told", o.handle, echocache.Response(asks), o.cache.Output(stalePolicy())) },
+		"inside":  func(o *old) { o.GET("/told", o.handle, o.cache.Output(stalePolicy()), echocache.Response(asks)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, stalePolicy(), echocache.Config{}, func(o *old) {
+				mount(o)
+				get(o.t, o, "/told")
+				time.Sleep(fresh + time.Second)
+				got := get(o.t, o, "/told").Header()
+				if said := got.Get("Cache-Control"); said != "public, max-age=0, stale-while-revalidate=30, stale-if-error=3600" || got.Get("Age") != "11" {
+					t.Errorf("Cache-Control: %s, Age: %s", said, got.Get("Age"))
+				}
+				o.want("200 run 2, fwd=uri-miss; stored; ttl=10")
+				time.Sleep(fresh + time.Second)
+				if said := get(o.t, o, "/page").Header().Get("Cache-Control"); said != "no-cache" {
+					t.Errorf("where nobody says anything, Cache-Control: %s", said)
+				}
+			})
+		})
+	}
 }

@@ -16,25 +16,32 @@ import (
 	"github.com/echocache/echocache/store/tiered"
 )
 
+// overRedis are the ways in which an instance keeps its pages in Redis.
+var overRedis = map[string]func(store.Backend) store.Backend{
+	"redis": func(b store.Backend) store.Backend { return b },
+	"tiered": func(b store.Backend) store.Backend {
+		return tiered.New(memstore.New(memstore.Config{}), b, tiered.Config{})
+	},
+}
+
+// redisStore is one instance's store in a namespace at a server.
+func redisStore(t *testing.T, server *testredis.Server, namespace string, wrap func(store.Backend) store.Backend) *store.Store {
+	t.Helper()
+	options := redisstore.Options(server.Addr())
+	options.ReadTimeout, options.WriteTimeout, options.PoolTimeout = 5*time.Second, 5*time.Second, 5*time.Second // a busy machine
+	client := redis.NewUniversalClient(options)
+	t.Cleanup(func() { _ = client.Close() })
+	return store.New(wrap(redisstore.New(client, redisstore.Config{Namespace: namespace})), store.Config{Namespace: namespace})
+}
+
 // Through a real Redis, with and without memory in front of it, an instance that has made nothing gives the very bytes that
 // the one which filled the page has sent, and compresses nothing.
 func TestCompressThroughRedis(t *testing.T) {
 	t.Parallel()
 	server := testredis.Start(t)
-	for name, wrap := range map[string]func(store.Backend) store.Backend{
-		"redis": func(b store.Backend) store.Backend { return b },
-		"tiered": func(b store.Backend) store.Backend {
-			return tiered.New(memstore.New(memstore.Config{}), b, tiered.Config{})
-		},
-	} {
+	for name, wrap := range overRedis {
 		instance := func() *page {
-			options := redisstore.Options(server.Addr())
-			options.ReadTimeout, options.WriteTimeout, options.PoolTimeout = 5*time.Second, 5*time.Second, 5*time.Second // a busy machine
-			client := redis.NewUniversalClient(options)
-			t.Cleanup(func() { _ = client.Close() })
-			backend := wrap(redisstore.New(client, redisstore.Config{Namespace: "compress-" + name}))
-			config := output.Config{Store: store.New(backend, store.Config{Namespace: "compress-" + name})}
-			return serve(t, config, compressed, text(prose))
+			return serve(t, output.Config{Store: redisStore(t, server, "compress-"+name, wrap)}, compressed, text(prose))
 		}
 		one, two := instance(), instance()
 		made := 0

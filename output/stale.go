@@ -91,7 +91,7 @@ func (q *request) standIn() (*page, time.Duration) {
 	// The request's own time may be over: that is one of the failures.
 	p, left, _ := q.lookUp(context.WithoutCancel(q.r.Context()))
 	if p != nil {
-		return p, left // somebody else was luckier
+		return p, left
 	}
 	if q.stale == nil || -q.staleLeft >= q.policy.ifError {
 		return nil, 0
@@ -113,6 +113,10 @@ func (q *request) hung() (bool, error) {
 
 // answerInstead answers with a page that stands in for what failed with this reason and status; 0 = none.
 func (q *request) answerInstead(p *page, left time.Duration, reason string, status int, collapsed bool) error {
+	if left > 0 { // somebody else has made it meanwhile
+		q.hit(q.r, q.x, p, left, q.cache.tier)
+		return q.answer(p, p.ops, left, q.cache.sources.backend)
+	}
 	q.cache.counters.stale.Add(1)
 	said := "fwd=stale"
 	if status != 0 {

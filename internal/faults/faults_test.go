@@ -111,8 +111,8 @@ func loading(r *rig) func() {
 // say truly whether it was stored.
 const wayAndBack = 45 * time.Millisecond
 
-// restless is how long a breaker waits, at most, that has opened again and again.
-const restless = 10 * time.Second
+// restless is how much longer than others a breaker waits that has opened again and again.
+const restless = time.Second
 
 // faults are no cache, no fault, and then faults.
 func faults() []fault {

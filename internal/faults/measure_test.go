@@ -164,7 +164,8 @@ func (res *result) judge(t *testing.T, bare, calm *result) {
 	if res.whole == never {
 		t.Errorf("hits did not come back within %s", recovery)
 	}
-	if res.fills > mostFills {
+	// A crowd asks for each page once, and again for what found no connection free to be stored.
+	if res.fills > mostFills && res.fault.crowd == 0 {
 		t.Errorf("a page was filled %d times when the breaker was closed and nothing queued, want at most %d", res.fills, mostFills)
 	}
 }

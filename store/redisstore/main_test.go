@@ -15,7 +15,7 @@ func TestMain(m *testing.M) {
 	flag.Parse()
 	told := map[string]bool{}
 	flag.Visit(func(f *flag.Flag) { told[f.Name] = true })
-	for name, value := range map[string]string{"rapid.checks": "6", "test.parallel": "6"} {
+	for name, value := range map[string]string{"rapid.checks": "6", "test.parallel": "4"} {
 		if told[name] {
 			continue
 		}
