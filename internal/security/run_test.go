@@ -57,7 +57,7 @@ func (s *scene) start(x *app, keys [][]byte) *node {
 	if debug := s.attack.cached()[0].Cache.Debug; debug != nil && !*debug {
 		status = output.StatusOff
 	}
-	entries := store.New(spy{n.backend, s.stand.held}, store.Config{Namespace: s.stand.namespace})
+	entries := store.New(spy{n.backend, s.stand.held, s.attack.heavy()}, store.Config{Namespace: s.stand.namespace})
 	outputs, err := output.New(output.Config{Store: entries, Status: status, Logger: s.stand.log.logger(), Patience: failsafe})
 	if err != nil {
 		s.tb.Fatal(err)

@@ -153,3 +153,22 @@ func TestNaiveCacheIsCaught(t *testing.T) {
 		t.Errorf("the naive cache fails only %d of %d: %s", len(caught), len(asked), strings.Join(caught, " "))
 	}
 }
+
+// TestForgeriesAreReal holds against them what the forged entries are: without keys whoever can write to the server decides
+// what is answered, so that with keys it is the seal that a forged entry fails by.
+func TestForgeriesAreReal(t *testing.T) {
+	t.Parallel()
+	for _, a := range attacks(t, "cases.json") {
+		if a.ID != "STO-05" {
+			continue
+		}
+		a.cached()[0].Cache.Seal = ""
+		evil := forgery{"without keys", page(func(head, _ []byte) ([]byte, []byte) { return head, []byte("evil") })}
+		for _, store := range []string{"redisstore", "tiered"} {
+			faults := run{a, store, forNobody, &evil}.play(t, testredis.Start(t))
+			if len(faults) != 1 || !has(faults[0], `"evil", want "x"`) {
+				t.Errorf("%s: the forged entry is not believed: %q", store, faults)
+			}
+		}
+	}
+}

@@ -18,7 +18,7 @@ import (
 func site(t *testing.T, s *stand, c echocache.Config) (*echo.Echo, *echocache.Cache) {
 	t.Helper()
 	outputs, err := output.New(output.Config{
-		Store: store.New(spy{s.open(nil).backend, s.held}, store.Config{Namespace: s.namespace}),
+		Store: store.New(spy{s.open(nil).backend, s.held, false}, store.Config{Namespace: s.namespace}),
 	})
 	if err != nil {
 		t.Fatal(err)
