@@ -20,26 +20,26 @@ const everyPlaceTest = "TestI1_EvictionAtEveryPlaceOfAFill"
 // Mistakes where many requests meet, by package. The tests must notice each of them.
 var mistakes = map[string]map[string]mutant{
 	"output": {
-		"the flight is sealed after the store": {"fill.go", []string{
+		"the flight is sealed after the store": {"keep.go", []string{
 			"\tf.flight.Seal()\n", "\tif !MUTANT {\n\t\tf.flight.Seal()\n\t}\n",
 			"\tc.at(\"store\")\n", "\tc.at(\"store\")\n\tif MUTANT {\n\t\tf.flight.Seal()\n\t}\n",
 		}, everyPlaceTest},
-		"whoever joins late is shown the stored page": {"mount.go", []string{
+		"whoever joins late is shown the stored page": {"miss.go", []string{
 			"if !w.Early() {", "if !w.Early() && !MUTANT {",
 		}, everyPlaceTest},
-		"a kept answer of an older flight is taken": {"mount.go", []string{
+		"a kept answer of an older flight is taken": {"miss.go", []string{
 			"if w.Started() <= arrived {", "if w.Started() <= arrived && !MUTANT {",
 		}, everyPlaceTest},
-		"waiters of a fenced fill are shown it": {"fill.go", []string{
+		"waiters of a fenced fill are shown it": {"keep.go", []string{
 			"f.end(outcome{kind: outcomeFenced})", "if MUTANT {\n\t\tf.end(outcome{outcomeStored, p, p.ttl})\n\t}\n\tf.end(outcome{kind: outcomeFenced})",
 		}, everyPlaceTest},
-		"a doubtful store counts as one": {"fill.go", []string{
+		"a doubtful store counts as one": {"keep.go", []string{
 			"c.counters.because(reasonBackend)\n", "if MUTANT {\n\t\tf.end(outcome{outcomeStored, p, p.ttl})\n\t}\n",
 		}, everyPlaceTest},
-		"a leader that may be late does not look again": {"mount.go", []string{
+		"a leader that may be late does not look again": {"miss.go", []string{
 			"if role == flight.LeadAgain {", "if role == flight.LeadAgain && !MUTANT {",
 		}, "TestStampedeIsOneFill"},
-		"a leader that finds the page keeps its flight": {"mount.go", []string{
+		"a leader that finds the page keeps its flight": {"miss.go", []string{
 			"\t\t\t\tf.Finish(outcome{kind: outcomeAgain})\n", "if !MUTANT {\n\t\tf.Finish(outcome{kind: outcomeAgain})\n\t}\n",
 		}, "TestStampedeALateLeader"},
 		"a panic leaves the waiters behind": {"fill.go", []string{
@@ -69,7 +69,7 @@ var mistakes = map[string]map[string]mutant{
 		"a strong tag stays on what is encoded outside": {"replay.go", []string{
 			"case encoded:", "case encoded && !MUTANT:",
 		}, "TestUnderAnEncoder"},
-		"a part that is not there joins a flight": {"mount.go", []string{
+		"a part that is not there joins a flight": {"miss.go", []string{
 			"case q.ranged && q.stale == nil:", "case q.ranged && q.stale == nil && !MUTANT:",
 		}, "TestRangeOnAMiss"},
 		"every hit that asks compresses": {"compress.go", []string{
@@ -81,7 +81,7 @@ var mistakes = map[string]map[string]mutant{
 		"what was found before stands in for a failure": {"stale.go", []string{
 			"\tp, left, _ := q.lookUp(context.WithoutCancel", "\tif MUTANT {\n\t\treturn q.stale, q.staleLeft\n\t}\n\tp, left, _ := q.lookUp(context.WithoutCancel",
 		}, "TestI1_StaleIsLookedUpAgain"},
-		"the fence of a refresh is taken when it stores": {"fill.go", []string{
+		"the fence of a refresh is taken when it stores": {"keep.go", []string{
 			"\treturn f.q.cache.backend.Store(", "\tif MUTANT && f.q.renews() {\n\t\t_, _, r.Fence = f.q.lookUpBy(f.q.r.Context(), f.q.cache.backend.Lookup)\n\t}\n\treturn f.q.cache.backend.Store(",
 		}, "TestI1_EvictionAtEveryPlaceOfARefresh"},
 		"a page is shown at once for as long as it is kept": {"stale.go", []string{
@@ -105,7 +105,7 @@ var mistakes = map[string]map[string]mutant{
 		"Close does not wait for refreshes": {"refresh.go", []string{
 			"\t\ts.all.Wait()", "\t\tif !MUTANT {\n\t\t\ts.all.Wait()\n\t\t}",
 		}, "TestStaleRefreshIsWaitedForByClose"},
-		"what is stale in memory hides what is fresh behind it": {"mount.go", []string{
+		"what is stale in memory hides what is fresh behind it": {"miss.go", []string{
 			"left <= 0 && q.cache.past != nil {", "left <= 0 && q.cache.past != nil && !MUTANT {",
 		}, "TestStaleInMemoryHidesNothingFresh"},
 		"what may have been evicted is shown stale": {"offline.go", []string{

@@ -9,9 +9,8 @@ import (
 	"strings"
 )
 
-// shownHeaders are the request headers that a handler sees although no policy declares them: they trace a request
-// and do not choose what it is answered.
-// A client chooses them all the same, so only what looks like an id is shown.
+// shownHeaders are the request headers that a handler sees although no policy declares them: they trace a request and do
+// not choose what it is answered. A client chooses them all the same, so only what looks like an id is shown.
 var shownHeaders = []string{"Traceparent", "Tracestate", "X-Request-Id"}
 
 // traces reports whether lines may be what traces a request: one line, and nothing by which a page could be written.

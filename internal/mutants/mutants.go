@@ -111,6 +111,27 @@ func Run(t *testing.T, binary, dir, name string, args ...string) (said string, f
 	return said, err != nil && (strings.Contains(said, "--- FAIL") || strings.Contains(said, "panic: "))
 }
 
+// Check has the tests of the package in the current directory find each mutant, with args to run them by; without a mutant
+// they must pass.
+func Check(t *testing.T, all map[string]Mutant, args ...string) {
+	t.Helper()
+	Wanted(t)
+	binary := Build(t, ".", all)
+	if said, failed := Run(t, binary, ".", "", args...); failed {
+		t.Fatalf("without a mistake the tests fail:\n%s", said)
+	}
+	for name := range all {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			said, found := Run(t, binary, ".", name, args...)
+			if !found {
+				t.Fatalf("the tests do not find it:\n%s", said)
+			}
+			t.Log(FirstFault(said))
+		})
+	}
+}
+
 // FirstFault returns what a run says first about the mistake that it has found.
 func FirstFault(said string) string {
 	for line := range strings.Lines(said) {

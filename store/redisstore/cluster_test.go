@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"sync"
 	"testing"
 	"time"
 
@@ -110,39 +109,17 @@ func TestI1_SlotsMigrate(t *testing.T) {
 	nodes := testredis.StartCluster(t, 3)
 	ns := namespace()
 	var w world
-	var wg sync.WaitGroup
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
-	work := func(pause time.Duration, do func()) {
-		wg.Go(func() {
-			for ctx.Err() == nil && w.stale.Load() == nil {
-				do()
-				time.Sleep(rand.N(pause))
-			}
-		})
-	}
 	guards := make([]*breaker.Breaker, 2)
 	for i := range guards {
 		guards[i], _ = onCluster(t, ns, nodes)
 		for range 3 {
-			work(3*time.Millisecond, func() { w.read(guards[i], rand.IntN(faultKeys)) })
+			w.work(ctx, 3*time.Millisecond, func() { w.read(guards[i], rand.IntN(faultKeys)) })
 		}
-		work(15*time.Millisecond, func() { w.write(guards[i], rand.IntN(faultKeys)) })
+		w.work(ctx, 15*time.Millisecond, func() { w.write(guards[i], rand.IntN(faultKeys)) })
 	}
-	happens := func(phase string) {
-		hits, evictions := w.hits.Load(), w.evictions.Load()
-		for began := time.Now(); w.hits.Load() < hits+100 || w.evictions.Load() < evictions+10; time.Sleep(5 * time.Millisecond) {
-			if w.stale.Load() != nil {
-				return
-			}
-			if time.Since(began) > 30*time.Second {
-				t.Errorf("%s: %d hits and %d evictions in 30 s", phase, w.hits.Load()-hits, w.evictions.Load()-evictions)
-				return
-			}
-		}
-		t.Logf("%s: %d hits, %d fills, %d evictions confirmed, %d not", phase, w.hits.Load(), w.fills.Load(), w.evictions.Load(), w.refused.Load())
-	}
-	happens("before")
+	w.happens(t, "before", 100, 10)
 	refused := w.refused.Load()
 	for range 2 {
 		for shard := range clusterShards {
@@ -154,13 +131,10 @@ func TestI1_SlotsMigrate(t *testing.T) {
 			}
 			testredis.Migrate(nodes, slot, from, to, func() { time.Sleep(20 * time.Millisecond) })
 		}
-		happens("migrated")
+		w.happens(t, "migrated", 100, 10)
 	}
 	stop()
-	wg.Wait()
-	if text := w.stale.Load(); text != nil {
-		t.Error(*text)
-	}
+	w.rest(t)
 	if w.refused.Load() == refused {
 		t.Error("no eviction met a slot on its way: the test proves nothing")
 	}

@@ -54,24 +54,6 @@ var mistakes = map[string]mutants.Mutant{
 // TestMutantsOfTheSource shows that each of these mistakes is found, by a test that arranges for the moment.
 func TestMutantsOfTheSource(t *testing.T) {
 	t.Parallel()
-	mutants.Wanted(t)
-	binary := mutants.Build(t, ".", mistakes)
-	run := func(t *testing.T, name string) (said string, found bool) {
-		t.Helper()
-		return mutants.Run(t, binary, ".", name, "-test.short", "-test.timeout=60s", "-test.failfast",
-			"-test.run=TestI1|TestADeadProcess|TestTableIsTrimmed", "-test.skip=Sentinel|UnderFaults|ManyProcesses")
-	}
-	if said, failed := run(t, ""); failed {
-		t.Fatalf("without a mistake the tests fail:\n%s", said)
-	}
-	for name := range mistakes {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			said, failed := run(t, name)
-			if !failed {
-				t.Fatalf("the tests do not find it:\n%s", said)
-			}
-			t.Log(mutants.FirstFault(said))
-		})
-	}
+	mutants.Check(t, mistakes, "-test.short", "-test.timeout=60s", "-test.failfast",
+		"-test.run=TestI1|TestADeadProcess|TestTableIsTrimmed", "-test.skip=Sentinel|UnderFaults|ManyProcesses")
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"sync"
 	"testing"
 	"time"
 
@@ -114,45 +113,22 @@ func TestI1SentinelUnderLoad(t *testing.T) {
 	g := testredis.StartSentinels(t)
 	ns := namespace()
 	var w world
-	var wg sync.WaitGroup
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
-	work := func(pause time.Duration, do func()) {
-		wg.Go(func() {
-			for ctx.Err() == nil && w.stale.Load() == nil {
-				do()
-				time.Sleep(rand.N(pause))
-			}
-		})
-	}
 	for range 2 {
 		b, _ := throughSentinels(t, g, ns)
 		for range 4 {
-			work(2*time.Millisecond, func() { w.read(b, rand.IntN(faultKeys)) })
+			w.work(ctx, 2*time.Millisecond, func() { w.read(b, rand.IntN(faultKeys)) })
 		}
-		work(10*time.Millisecond, func() { w.write(b, rand.IntN(faultKeys)) })
+		w.work(ctx, 10*time.Millisecond, func() { w.write(b, rand.IntN(faultKeys)) })
 	}
-	// happens waits for as much as makes a phase worth something.
-	happens := func(phase string) {
-		hits, evictions := w.hits.Load(), w.evictions.Load()
-		for began := time.Now(); w.hits.Load() < hits+200 || w.evictions.Load() < evictions+20; time.Sleep(5 * time.Millisecond) {
-			if w.stale.Load() != nil {
-				return
-			}
-			if time.Since(began) > 30*time.Second {
-				t.Errorf("%s: %d hits and %d evictions in 30 s", phase, w.hits.Load()-hits, w.evictions.Load()-evictions)
-				return
-			}
-		}
-		t.Logf("%s: %d hits, %d evictions confirmed, %d not", phase, w.hits.Load(), w.evictions.Load(), w.refused.Load())
-	}
-	happens("before")
+	w.happens(t, "before", 200, 20)
 	old := g.Master()
 	g.Replica(old).Forsake()
-	happens("the replica hears nothing")
+	w.happens(t, "the replica hears nothing", 200, 20)
 	old.Stop()
 	now := g.AwaitFailover(old)
-	happens("after the master died")
+	w.happens(t, "after the master died", 200, 20)
 	old.Restart()
 	old.Follow(now)
 	eventuallyWithin(t, 20*time.Second, func() error {
@@ -160,10 +136,7 @@ func TestI1SentinelUnderLoad(t *testing.T) {
 		return err // until the sentinels have seen the replica, there is none to choose
 	})
 	g.AwaitFailover(now)
-	happens("after a failover by command")
+	w.happens(t, "after a failover by command", 200, 20)
 	stop()
-	wg.Wait()
-	if text := w.stale.Load(); text != nil {
-		t.Error(*text)
-	}
+	w.rest(t)
 }
