@@ -118,3 +118,25 @@ func TestStaleIsNotShownOffline(t *testing.T) {
 		}
 	})
 }
+
+// A refresh that finds a client's own fill of its page under way, begun when there was none, leaves the page to that.
+func TestStaleRefreshFindsAFillUnderWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		shared := struct{ store.Backend }{memstore.New(memstore.Config{})}
+		instance := func(takes time.Duration) *page {
+			p := output.For(time.Second).Jitter(0).StaleWhileRevalidate(time.Minute)
+			return serve(t, output.Config{Store: store.New(shared, store.Config{})}, p, numbered(takes))
+		}
+		slow, fast := instance(3*time.Second), instance(0)
+		go slow.get(t.Context())
+		synctest.Wait()
+		fast.wantTold(t, "200 run 1, fwd=uri-miss; stored; ttl=1")
+		time.Sleep(1500 * time.Millisecond)
+		slow.wantTold(t, "200 run 1, hit; ttl=-1; detail=store")
+		if s := slow.cache.Stats(); slow.runs.Load() != 1 || s.Refreshes != 1 || s.Unrefreshed != 0 {
+			t.Errorf("%d runs, %+v", slow.runs.Load(), s)
+		}
+		time.Sleep(2 * time.Second)
+		slow.wantTold(t, "200 run 1, hit; ttl=0; detail=store")
+	})
+}
