@@ -31,7 +31,10 @@ func redisStore(t *testing.T, server *testredis.Server, namespace string, wrap f
 	options.ReadTimeout, options.WriteTimeout, options.PoolTimeout = 5*time.Second, 5*time.Second, 5*time.Second // a busy machine
 	client := redis.NewUniversalClient(options)
 	t.Cleanup(func() { _ = client.Close() })
-	return store.New(wrap(redisstore.New(client, redisstore.Config{Namespace: namespace})), store.Config{Namespace: namespace})
+	near := redisstore.Config{
+		Namespace: namespace, LookupTimeout: 5 * time.Second, StoreTimeout: 5 * time.Second, EvictTimeout: 5 * time.Second,
+	}
+	return store.New(wrap(redisstore.New(client, near)), store.Config{Namespace: namespace})
 }
 
 // Through a real Redis, with and without memory in front of it, an instance that has made nothing gives the very bytes that

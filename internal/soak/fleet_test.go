@@ -79,6 +79,7 @@ type variant struct {
 	pair     bool                                                  // the server has a replica, and failovers are among the faults
 	link     bool                                                  // the replica is behind a proxy of its own
 	options  []string                                              // of the servers
+	hold     time.Duration                                         // redisstore.Config.SplitBrainHold
 	few      bool                                                  // there are few writers: what is kept lives longer
 	blind    bool                                                  // scripts may not ask the server who it is, and that is accepted
 	plain    bool                                                  // no instance has memory, so that evictions take no longer than a trip
@@ -159,7 +160,7 @@ func (w *world) open(tb testing.TB, p plan, v variant) *instance {
 		i.proxy.slow.Store(int64(v.slow))
 	}
 	o := redisstore.Options(i.proxy.addr())
-	near := redisstore.Config{Namespace: namespace, Shards: shards}
+	near := redisstore.Config{Namespace: namespace, Shards: shards, SplitBrainHold: v.hold}
 	guard := breaker.Config{Name: p.name}
 	if p.patient || v.patient {
 		const long, longer = 700 * time.Millisecond, 1500 * time.Millisecond

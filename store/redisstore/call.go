@@ -18,9 +18,11 @@ type call struct {
 	keys   []string
 	args   []any
 	gets   []string
+	copies int // how many replicas have to have it; 0: it does not matter
 
 	reply  *redis.Cmd
 	bodies []*redis.StringCmd
+	copied *redis.Cmd // how many have it
 }
 
 // newCall begins a call: the keys and arguments that every script has.
@@ -70,6 +72,7 @@ func (s *Store) trip(ctx context.Context, calls []*call, whole bool) {
 			c.bodies = append(c.bodies, pipe.Get(ctx, name))
 		}
 	}
+	all.awaitCopies(ctx, calls)
 	all.send(ctx)
 }
 

@@ -52,6 +52,13 @@ type Config struct {
 	// Lease is the longest lease of any process that keeps records in memory in front of this namespace, see package
 	// tiered, whether or not this one does; 250 ms by default. The first eviction of a process waits a tenth more.
 	Lease time.Duration
+	// SplitBrainHold makes evictions hold also while two masters live, on a server with replicas that has
+	// min-replicas-to-write set to their number: an eviction is confirmed only when that many replicas have it, and when
+	// this process has known the server's present life for so long. Set min-replicas-max-lag and 3 s more, 13 s with
+	// Redis's own 10 s; an old master writes nothing by then. Until it is over, after a start and after a failover,
+	// evictions are carried out and fail, so that a breaker keeps them ([store.ErrEvictionPending]), and each costs a trip
+	// to a replica besides. 0: evictions are confirmed at once, and a split brain may lose some ([GradeExceptSplitBrain]).
+	SplitBrainHold time.Duration
 	// MaxTags is how many evicted tags a shard remembers, from 64 to 4,194,304; 65,536 by default, about 8 MB. When
 	// there are more the oldest quarter is forgotten, and so is every record whose fill began before that.
 	MaxTags int
@@ -123,6 +130,10 @@ func (c Config) check(client redis.UniversalClient) error {
 	case c.MaxRecord < minMaxRecord || c.MaxRecord > maxMaxRecord:
 		return fmt.Errorf("redisstore: Config.MaxRecord is %d bytes: set %d to %d, or 0 for %d",
 			c.MaxRecord, minMaxRecord, maxMaxRecord, defaultMaxRecord)
+	}
+	if c.SplitBrainHold < 0 || c.SplitBrainHold > maxTimeout {
+		return fmt.Errorf("redisstore: Config.SplitBrainHold is %s: set min-replicas-max-lag and 3 s more, %s at most, or 0 for none",
+			c.SplitBrainHold, maxTimeout)
 	}
 	return c.checkTimeouts()
 }

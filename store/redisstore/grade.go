@@ -59,6 +59,7 @@ type standing struct {
 	grade    Grade
 	why      error // what keeps the grade below exact
 	identity bool  // scripts may ask the server who it is
+	copies   int   // how many replicas an eviction has to reach where Config.SplitBrainHold asks for it
 	found    time.Time
 }
 

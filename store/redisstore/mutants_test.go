@@ -35,7 +35,7 @@ var mistakes = map[string]mutants.Mutant{
 
 	// Whose memory has it yet.
 	"evictions do not wait for leases": {File: "write.go", Edit: []string{
-		"return s.acknowledged(ctx, calls)", "if MUTANT {\n\t\treturn nil\n\t}\n\treturn s.acknowledged(ctx, calls)",
+		"if err := s.acknowledged(ctx, calls)", "if MUTANT {\n\t\treturn s.held(calls)\n\t}\n\tif err := s.acknowledged(ctx, calls)",
 	}},
 	"a new epoch is believed to know who holds leases": {File: "lease.go", Edit: []string{
 		"\t\t\tuntil = may\n", "\t\t\tif !MUTANT {\n\t\t\t\tuntil = may\n\t\t\t}\n",
@@ -48,7 +48,11 @@ var mistakes = map[string]mutants.Mutant{
 	"an answer of another epoch counts": {File: "lease.go", Edit: []string{
 		"|| values[0] != w.epoch {", "|| values[0] != w.epoch && !MUTANT {",
 	}},
-	"news begin after what is new": script("'(' .. tick, '+inf'", "'(' .. (tick + 1), '+inf'"),
+	"nobody waits for an old master": {File: "hold.go", Edit: []string{
+		"< s.config.SplitBrainHold {", "< s.config.SplitBrainHold && !MUTANT {",
+	}},
+	"one replica is as good as none": {File: "hold.go", Edit: []string{"case n < c.copies:", "case n < c.copies && !MUTANT:"}},
+	"news begin after what is new":   script("'(' .. tick, '+inf'", "'(' .. (tick + 1), '+inf'"),
 }
 
 // TestMutantsOfTheSource shows that each of these mistakes is found, by a test that arranges for the moment.

@@ -1,6 +1,7 @@
 package redisstore
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -118,9 +119,11 @@ func (s *Store) probe(ctx context.Context) (*standing, error) {
 		return nil, fmt.Errorf("redisstore: look at the server: %w", err)
 	case replicas > 0:
 		known.grade, known.why = GradeExceptSplitBrain, errHasReplicas
-		if s.minReplicas(ctx) >= replicas {
+		least := s.minReplicas(ctx)
+		if least >= replicas {
 			known.why = errMinReplicas
 		}
+		known.copies = cmp.Or(least, replicas)
 	}
 	if s.silent(known) {
 		return known, nil
@@ -196,8 +199,7 @@ func (s *Store) touchAll(ctx context.Context, set *scripts) error {
 	return nil
 }
 
-// minReplicas returns the least min-replicas-to-write of all masters, 0 if that cannot be read. It only chooses the
-// words in which the grade is explained.
+// minReplicas returns the least min-replicas-to-write of all masters, 0 if that cannot be read.
 func (s *Store) minReplicas(ctx context.Context) int {
 	var mu sync.Mutex
 	least := -1

@@ -135,7 +135,7 @@ func (s *Store) EvictAll(ctx context.Context) error {
 		for i := range calls {
 			calls[i] = s.newCall(known.scripts().evictAll, i)
 		}
-		s.send(ctx, calls)
+		s.sendEvictions(ctx, known, calls)
 		return struct{}{}, s.confirmed(ctx, calls)
 	})
 	s.counts.evicted(err)
@@ -173,7 +173,7 @@ func (s *Store) confirm(ctx context.Context, list []*eviction) error {
 		for i, e := range list {
 			calls[i] = s.evictCall(known.scripts(), e)
 		}
-		s.send(ctx, calls)
+		s.sendEvictions(ctx, known, calls)
 		return struct{}{}, s.confirmed(ctx, calls)
 	})
 	s.counts.evicted(err)
@@ -216,7 +216,10 @@ func (s *Store) confirmed(ctx context.Context, calls []*call) error {
 	if failed > 0 {
 		return fmt.Errorf("redisstore: evict: %d of %d shards did not confirm: %w", failed, len(calls), first)
 	}
-	return s.acknowledged(ctx, calls)
+	if err := s.acknowledged(ctx, calls); err != nil {
+		return err
+	}
+	return s.held(calls)
 }
 
 // Replace implements [store.Replacer]: what is under key and what carries one of tags is forgotten on all shards, fills
@@ -267,12 +270,12 @@ func (s *Store) replace(
 			}
 		}
 	}
-	s.send(ctx, calls)
+	s.sendEvictions(ctx, known, calls)
 	verdict, err := s.verdict(c)
 	if err != nil && redis.IsOOMError(err) {
 		// The server has no room for the record. It has room to forget.
 		forget := s.evictCall(known.scripts(), own)
-		s.send(ctx, []*call{forget})
+		s.sendEvictions(ctx, known, []*call{forget})
 		calls[0] = forget
 	}
 	return verdict, s.confirmed(ctx, calls)
@@ -286,6 +289,6 @@ func (s *Store) evictAll(ctx context.Context, known *standing, list []*eviction,
 			calls = append(calls, s.evictCall(known.scripts(), e))
 		}
 	}
-	s.send(ctx, calls)
+	s.sendEvictions(ctx, known, calls)
 	return s.confirmed(ctx, calls)
 }
