@@ -57,11 +57,21 @@ func TestCompressHead(t *testing.T) {
 		for _, accepts := range []string{"gzip", "", "gzip;q=0"} {
 			head := ask(p, http.MethodHead, "Accept-Encoding", accepts)
 			get := ask(p, http.MethodGet, "Accept-Encoding", accepts)
-			if d := cmp.Diff(get.Header(), head.Header()); d != "" || head.Body.Len() > 0 {
+			if d := cmp.Diff(timeless(get), timeless(head)); d != "" || head.Body.Len() > 0 {
 				t.Errorf("%s, %q: -get +head\n%s", in, accepts, d)
 			}
 		}
 	}
+}
+
+// timeless returns w's fields without what tells the second at which it was answered.
+func timeless(w *httptest.ResponseRecorder) http.Header {
+	h := w.Header().Clone()
+	h.Del("Age")
+	if before, after, ok := strings.Cut(h.Get("Cache-Status"), "; ttl="); ok {
+		h.Set("Cache-Status", before+strings.TrimLeft(after, "0123456789"))
+	}
+	return h
 }
 
 // What is not compressed: each for a reason of its own. Without a compressed form to come nothing varies.

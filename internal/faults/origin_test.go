@@ -222,7 +222,10 @@ func warm(o *origin, instances []http.Handler) {
 		all.Go(func() {
 			for n := i; n < *originPages; n += workers {
 				for _, in := range instances {
-					for range 20 { // again where it could not be kept
+					for try := range 500 { // again where it could not be kept
+						if try > 1 {
+							time.Sleep(5 * time.Millisecond)
+						}
 						w := httptest.NewRecorder()
 						in.ServeHTTP(w, httptest.NewRequest(http.MethodGet, fmt.Sprint("/", n), http.NoBody))
 						if strings.Contains(w.Header().Get("Cache-Status"), "; hit") {
