@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"runtime"
+	"runtime/debug"
 	"runtime/metrics"
 	"strconv"
 	"strings"
@@ -95,6 +96,7 @@ func (s *scene) play(inject *forgery) []string {
 	defer s.close()
 	var stop func() int64
 	if s.attack.heavy() {
+		defer limitHeap(s.attack)()
 		stop = watchHeap()
 	}
 	for i, r := range s.attack.Requests {
@@ -228,6 +230,23 @@ func (s *scene) awaitAge(addr string, r ask) (a answer) {
 		return a.err != nil || a.header.Get("Age") != "0"
 	})
 	return a
+}
+
+// limitHeap does what an operator does who has so much memory and no more: the budget of the store bounds what lives, and
+// GOMEMLIMIT how much garbage the collector lets lie beside it.
+func limitHeap(a *attack) (restore func()) {
+	most := int64(0)
+	for _, e := range a.Expect {
+		most = max(most, e.HeapBytes)
+	}
+	if most == 0 {
+		return func() {}
+	}
+	debug.FreeOSMemory()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	before := debug.SetMemoryLimit(int64(m.Sys-m.HeapReleased) + most*3/4)
+	return func() { debug.SetMemoryLimit(before) }
 }
 
 // watchHeap measures by how much the objects on the heap become more, until stop.
