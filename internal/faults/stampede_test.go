@@ -13,7 +13,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/echocache/echocache/breaker"
-	"github.com/echocache/echocache/middleware"
+	echocache "github.com/echocache/echocache/middleware"
 	"github.com/echocache/echocache/output"
 )
 
@@ -151,7 +151,7 @@ func (r *rush) wrong() error {
 // mounted returns an application whose pages are in the rig's cache, and what counts its handlers.
 func (r *rig) mounted(tb testing.TB, p output.Policy) (http.Handler, func(page string) *work) {
 	tb.Helper()
-	cache, err := middleware.New(middleware.Config{Cache: r.cache})
+	cache, err := echocache.New(echocache.Config{Cache: r.cache})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -238,7 +238,7 @@ func TestAStampedeIsJudged(t *testing.T) {
 	if err := rushFor("bare", e, bare).wrong(); err == nil || !strings.Contains(err.Error(), "at once") {
 		t.Errorf("of %d handlers at once: %v", bare.most, err)
 	}
-	cache, err := middleware.New(middleware.Config{})
+	cache, err := echocache.New(echocache.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
