@@ -22,7 +22,7 @@ const (
 	crowd    = 2000
 	making   = 50 * time.Millisecond
 	inTime   = breaker.DefaultLookupTimeout + 150*time.Millisecond // until everybody is answered, with -fault-seconds
-	inATime  = 5 * time.Second                                     // else: every other test may be running as well
+	inATime  = 20 * time.Second                                    // else: every other test may be running as well
 	attempts = 3                                                   // of which one in time will do
 )
 
