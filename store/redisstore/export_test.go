@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"context"
+	"strconv"
 	"sync/atomic"
 
 	"github.com/redis/go-redis/v9"
@@ -44,4 +45,54 @@ func (s *Store) Records(ctx context.Context) int {
 		return -1
 	}
 	return int(n.Load())
+}
+
+// Clone puts copies of the record under key beside it, at the server: no
+// look-up finds them, since each has the key of the first one in it, but for an eviction they are records like it.
+func (s *Store) Clone(ctx context.Context, key string, from, to int) error {
+	const cloning = `
+local whole, ttl = redis.call('GET', KEYS[1]), redis.call('PTTL', KEYS[1])
+for i = tonumber(ARGV[1]), tonumber(ARGV[2]) - 1 do redis.call('SET', KEYS[1] .. ':' .. i, whole, 'PX', ttl) end
+return 1
+`
+	return s.client.Eval(ctx, cloning, []string{s.locate(key).name}, from, to).Err()
+}
+
+// Fresh asks the look-up's own script how many of the clones of key with these numbers are fresh. Those that are not are
+// gone afterwards.
+func (s *Store) Fresh(ctx context.Context, key string, numbers ...int) (n int, err error) {
+	known, err := s.ready(ctx)
+	if err != nil {
+		return 0, err
+	}
+	at := s.locate(key)
+	c := s.newCall(known.scripts().lookup, at.shard)
+	c.args = append(c.args, s.config.MaxRecord)
+	for _, number := range numbers {
+		c.keys = append(c.keys, at.name+":"+strconv.Itoa(number))
+	}
+	s.send(ctx, []*call{c})
+	reply, _, err := c.answer(s.layout)
+	for i := 3; i < len(reply); i += 3 {
+		if reply[i] == int64(stateFresh) {
+			n++
+		}
+	}
+	return n, err
+}
+
+// Unevict forgets that tag was ever evicted, so that what carries it is fresh again.
+func (s *Store) Unevict(ctx context.Context, tag string) error {
+	const unevicting = `
+if redis.call('ZREM', KEYS[2], ARGV[1]) == 1 then redis.call('HINCRBY', KEYS[1], 'n', -1) end
+return 1
+`
+	d := s.tagDigest(tag)
+	for i := range s.places {
+		p := &s.places[i]
+		if err := s.client.Eval(ctx, unevicting, []string{p.clock, p.table}, d[:]).Err(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
