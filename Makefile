@@ -95,7 +95,7 @@ format: ## Rewrite the sources as gofmt would
 run: ## Run the example shop (through go.work)
 	@go run ./examples/echo-api
 
-# An hour's load is in it, and 6 GiB: it builds caches of up to two million pages. The tables go into docs/SCALING.md.
+# It wants a quiet machine and 8 GiB: it builds caches of up to two million pages. The tables go into docs/SCALING.md.
 .PHONY: growth
 growth: ## Measure what grows with what, and write the tables of docs/SCALING.md
 	@GOWORK=off go test -count=1 -timeout=0 -v -run='TestGrowth$$' ./internal/growth -growth=docs/SCALING.md | grep -v '^=== '

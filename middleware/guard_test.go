@@ -3,6 +3,7 @@ package middleware_test
 import (
 	"net/http"
 	"os"
+	"runtime"
 	"slices"
 	"testing"
 	"time"
@@ -16,8 +17,8 @@ import (
 // The guard holds the cost of a hit to that of something else in the same process, so that it needs no figure of any
 // machine. Its bounds let through every noise that was seen, and stop a cost that has doubled.
 //
-// A round takes a slice of each, and so a ratio; the median of the rounds is what counts. Whoever takes the processor away
-// for a while spoils the ratios of a few rounds, in either direction.
+// A round takes a slice of each, and so a ratio; the median of the rounds is what counts. What counts of a slice is the time
+// that the thread had a processor. Whoever takes that away, or empties its caches, still spoils the ratios of a few rounds.
 const (
 	guardRounds = 151
 	guardSlice  = 500 * time.Microsecond
@@ -33,13 +34,15 @@ func guarded(t *testing.T) {
 
 // ratio returns what subject costs in units of reference: the median over rounds in which they take turns.
 func ratio(subject, reference func()) float64 {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	calls := [2]int{callsIn(guardSlice, subject), callsIn(guardSlice, reference)}
 	each := func(n int, f func()) float64 {
-		began := time.Now()
+		before := threadTime()
 		for range n {
 			f()
 		}
-		return float64(time.Since(began)) / float64(n)
+		return float64(threadTime()-before) / float64(n)
 	}
 	ratios := make([]float64, guardRounds)
 	for i := range ratios {
@@ -58,11 +61,11 @@ func ratio(subject, reference func()) float64 {
 // callsIn returns how many calls of f fill a slice of time.
 func callsIn(slice time.Duration, f func()) int {
 	for n := 16; ; n *= 2 {
-		began := time.Now()
+		before := threadTime()
 		for range n {
 			f()
 		}
-		if took := time.Since(began); took >= slice/2 {
+		if took := threadTime() - before; took >= slice/2 {
 			return max(1, int(float64(n)*float64(slice)/float64(took)))
 		}
 	}
