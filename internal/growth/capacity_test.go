@@ -17,24 +17,20 @@ func capacity(t *testing.T, _ plan, b *book) {
 			t.Fatalf("%s was not measured: %v", name, f[name])
 		}
 	}
+	const share = 0.95 // of a budget is for pages, see store/memstore/cost.go
 	out := b.open("capacity-instance", "one instance", "")
 	out.row("hits of one page, a second of one core, in process", number(1e9/f["hit"]))
 	out.row("hits of any of the pages, a second of one core, in process", number(1e9/f["hit any"]))
 	out.row("evictions a second of one core", number(1e9/f["evict"]))
-	out.row("pages of 1 KiB with three tags in the default budget of 64 MiB", number((64<<20)*0.95/f["page bytes"]))
-	out.row("the same in 1 GiB", number((1<<30)*0.95/f["page bytes"]))
+	out.row("pages of 1 KiB with three tags in the default budget of 64 MiB", number((64<<20)*share/f["page bytes"]))
+	out.row("the same in 1 GiB", number((1<<30)*share/f["page bytes"]))
 
 	out = b.open("capacity-redis", "masters", "shards", "hits a second", "fills a second", "evictions a second",
 		"records of 1 KiB with three tags, in 4 GiB a master", "instances with memory in front, if they do nothing but poll")
 	for _, masters := range []float64{1, 3, 6, 12} {
-		shards := 4 * masters
-		if masters == 1 {
-			shards = 1
-		} else if masters == 3 {
-			shards = 16
-		}
-		const polls = float64(time.Second) / float64(83*time.Millisecond) // a second, of each shard
-		out.row(number1(masters), number1(shards), number(masters*1e6/f["redis hit"]),
+		shards := map[float64]float64{1: 1, 3: 16, 6: 24, 12: 48}[masters] // the defaults, then four a master
+		const polls = float64(time.Second) / float64(83*time.Millisecond)  // a second, of each shard
+		out.row(whole(masters), whole(shards), number(masters*1e6/f["redis hit"]),
 			number(masters*1e6/(f["redis miss"]+f["redis store"])), number(masters/shards*1e6/f["redis eviction"]),
 			number(masters*(4<<30)/f["redis record"]), number(masters/shards*1e6/f["redis poll"]/polls))
 	}
@@ -46,7 +42,7 @@ func capacity(t *testing.T, _ plan, b *book) {
 	}
 }
 
-func number1(v float64) string { return count(int(v)) }
+func whole(v float64) string { return count(int(v)) }
 
 // lasting writes a time in the unit that fits.
 func lasting(d time.Duration) string {

@@ -10,15 +10,15 @@ import (
 	"github.com/echocache/echocache/store/memstore"
 )
 
-// memory is a store with n small records that all carry one tag.
-func memory(t *testing.T, n int, tag string) *memstore.Store {
+// memory is a store with n small records that all carry the tag "all".
+func memory(t *testing.T, n int) *memstore.Store {
 	t.Helper()
 	s := memstore.New(memstore.Config{MaxBytes: room, SweepEvery: 24 * time.Hour})
 	found, err := s.Lookup(t.Context(), "0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	tags := []string{tag}
+	tags := []string{"all"}
 	for i := range n {
 		r := store.Record{Value: []byte{1}, Tags: tags, TTL: time.Hour, Fence: found[0].Fence}
 		if v, err := s.Store(t.Context(), strconv.Itoa(i), r); v != store.Stored {
@@ -47,10 +47,10 @@ func evictions(t *testing.T, s store.Backend, tags ...[]string) func(n int) {
 func evictByRecords(t *testing.T, p plan, b *book) {
 	t.Helper()
 	out := b.open("evict-records", "records that carry the tag", "its eviction", "×")
-	few := memory(t, p.records[0], "all")
+	few := memory(t, p.records[0])
 	defer few.Close()
 	for _, n := range p.records {
-		s := memory(t, n, "all")
+		s := memory(t, n)
 		if found, err := s.Lookup(t.Context(), "0", strconv.Itoa(n-1)); err != nil || found[0].Record == nil || found[1].Record == nil {
 			t.Fatal("what was stored is not there", err)
 		}
@@ -75,11 +75,11 @@ func evictByTags(t *testing.T, p plan, b *book) {
 		return all
 	}
 	out := b.open("evict-known", "tags evicted before", "an eviction of one of them", "×")
-	few := memory(t, 1, "all")
+	few := memory(t, 1)
 	defer few.Close()
 	reference := evictions(t, few, names(p.known[0])...)
 	for _, n := range p.known {
-		s := memory(t, 1, "all")
+		s := memory(t, 1)
 		all := evictions(t, s, names(n)...)
 		all(n)
 		c := p.compare(all, reference)

@@ -42,7 +42,7 @@ var quick = plan{
 }
 
 // TestGrowth is not parallel, nor are its parts: they take turns with nothing but their own reference.
-func TestGrowth(t *testing.T) { //nolint:tparallel // see above
+func TestGrowth(t *testing.T) {
 	p, path := quick, ""
 	if *document != "" {
 		p, path = full, filepath.Join("..", "..", *document)
