@@ -98,7 +98,7 @@ run: ## Run the example shop (through go.work)
 # It wants a quiet machine and 8 GiB: it builds caches of up to two million pages. The tables go into docs/SCALING.md.
 .PHONY: growth
 growth: ## Measure what grows with what, and write the tables of docs/SCALING.md
-	@GOWORK=off go test -count=1 -timeout=0 -v -run='TestGrowth$$' ./internal/growth -growth=docs/SCALING.md | grep -v '^=== '
+	@GOWORK=off go test -count=1 -timeout=0 -v -run='TestGrowth$$' ./internal/growth -growth=docs/SCALING.md | grep --line-buffered -v '^=== '
 
 .PHONY: outage
 outage: ## Take Redis away from two shops under load, and show what users notice (OUTAGE_SECONDS=5 a phase)

@@ -38,9 +38,8 @@ func (t *table) row(cells ...string) {
 
 func (t *table) String() string { return strings.Join(t.lines, "\n") }
 
-// write puts every table into its block of a document, and fails if the two do not have the same ones.
+// write puts the tables that there are into their blocks of a document.
 func (b *book) write(path string) error {
-	b.machine()
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return err
@@ -51,10 +50,16 @@ func (b *book) write(path string) error {
 			return fmt.Errorf("%s: %w", path, err)
 		}
 	}
-	if blocks := strings.Count(out, opening); blocks != len(b.tables) {
-		return fmt.Errorf("%s has %d blocks for %d tables", path, blocks, len(b.tables))
-	}
 	return os.WriteFile(path, []byte(out), 0o600)
+}
+
+// complete returns an error if a document has blocks for which there is no table.
+func (b *book) complete(path string) error {
+	text, err := os.ReadFile(path)
+	if blocks := strings.Count(string(text), opening); err == nil && blocks != len(b.tables) {
+		err = fmt.Errorf("%s has %d blocks for %d tables", path, blocks, len(b.tables))
+	}
+	return err
 }
 
 // machine says on what it was measured, without a name of it.

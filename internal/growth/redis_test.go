@@ -154,7 +154,7 @@ func (s *shelf) clones(from, to int) {
 	if s.name == "" { // while there is no other
 		s.name = s.server.Must("EVAL", `return redis.call('KEYS', '{growth:0}:k:*')[1]`, "0")
 	}
-	const batch = 20_000
+	const batch = 2_000 // so that a busy server answers in time
 	for i := from; i < to; i += batch {
 		s.server.Must("EVAL", clone, "1", s.name, strconv.Itoa(i), strconv.Itoa(min(i+batch, to)))
 	}
