@@ -62,84 +62,42 @@ func look(r *http.Request) (t traits) {
 }
 
 func (t *traits) header(name string, lines []string) {
-	switch meaning(name) {
-	case headerUpgrade:
+	switch name {
+	case "Upgrade":
 		t.refuse(reasonUpgrade)
-	case headerRange:
+	case "Range":
 		t.ranged = true
-	case headerPrecondition:
+	case "If-Match", "If-Unmodified-Since":
 		t.refuse(reasonPrecondition)
-	case headerOverride:
+	case "X-Http-Method-Override", "X-Http-Method", "X-Method-Override":
 		t.refuse(reasonOverride)
-	case headerAccept:
+	case "Accept":
 		if slices.ContainsFunc(lines, func(l string) bool { return strings.HasPrefix(l, "text/event-stream") }) {
 			t.refuse(reasonEventStream)
 		}
-	case headerConditional:
-		t.conditional = true
-	case headerForwarded:
-		t.forwarded = true
-	case headerForwardedCredential:
-		t.forwarded, t.credential = true, true
-	case headerCredential:
-		t.credential = true
-	case headerOther:
-	}
-}
-
-// header is what a name of a request's header means here.
-type header uint8
-
-const (
-	headerOther header = iota
-	headerUpgrade
-	headerRange
-	headerPrecondition
-	headerOverride
-	headerAccept
-	headerConditional
-	headerForwarded // a proxy may have said something of the connection to the client
-	headerForwardedCredential
-	headerCredential // see identifies
-)
-
-// meaning is asked once for every header of every request, so it is one switch, which the compiler makes a search of.
-func meaning(name string) header {
-	switch name {
-	case "Upgrade":
-		return headerUpgrade
-	case "Range":
-		return headerRange
-	case "If-Match", "If-Unmodified-Since":
-		return headerPrecondition
-	case "X-Http-Method-Override", "X-Http-Method", "X-Method-Override":
-		return headerOverride
-	case "Accept":
-		return headerAccept
 	case "If-None-Match", "If-Modified-Since":
-		return headerConditional
+		t.conditional = true
 	case "Forwarded", "X-Url-Scheme":
-		return headerForwarded
-	case "X-Forwarded-User", "X-Forwarded-Email":
-		return headerForwardedCredential
-	case "Authorization", "Proxy-Authorization",
-		"X-Api-Key", "X-Auth-Token", "X-Access-Token", "X-Session-Token",
-		"Remote-User", "X-Remote-User", "X-User-Id", "X-Authenticated-User",
-		"X-Auth-Request-User", "X-Auth-Request-Email",
-		"Cf-Access-Jwt-Assertion", "X-Amzn-Oidc-Data", "X-Goog-Iap-Jwt-Assertion", "X-Ms-Client-Principal":
-		return headerCredential
+		t.forwarded = true
+	default:
+		t.credential = t.credential || identifies(name)
+		t.forwarded = t.forwarded || strings.HasPrefix(name, "X-Forwarded-")
 	}
-	if strings.HasPrefix(name, "X-Forwarded-") {
-		return headerForwarded
-	}
-	return headerOther
 }
 
 // identifies reports whether somebody may be known by a header of this name: one of HTTP's own, of API keys, or of proxies
 // that sign people in. Middleware outside has read it already, and what it left in a context cannot be hidden.
 func identifies(name string) bool {
-	h := meaning(name)
-	return h == headerCredential || h == headerForwardedCredential
+	switch name {
+	case "Authorization", "Proxy-Authorization",
+		"X-Api-Key", "X-Auth-Token", "X-Access-Token", "X-Session-Token",
+		"Remote-User", "X-Remote-User", "X-User-Id", "X-Authenticated-User", "X-Forwarded-User", "X-Forwarded-Email",
+		"X-Auth-Request-User", "X-Auth-Request-Email",
+		"Cf-Access-Jwt-Assertion", "X-Amzn-Oidc-Data", "X-Goog-Iap-Jwt-Assertion", "X-Ms-Client-Principal":
+		return true
+	default:
+		return false
+	}
 }
 
 // refuse keeps, of several reasons, the first in the order of their names: the order of a map must not show.
