@@ -49,6 +49,11 @@ test: ## Build, vet and test every module, with -race if there is a C compiler (
 exact: ## Run what counts allocations and heap bytes, which the race detector would blur
 	@$(call each,go test -run='Alloc|I8' ./... | { grep -v 'no test' || true; })
 
+# Alone and without the race detector, because it measures time. It holds a hit to bare Echo in the same process.
+.PHONY: guard
+guard: ## Fail if a hit costs much more of bare Echo's time than it did
+	@GOWORK=off GUARD=1 go test -count=1 -v -run='Guard' ./middleware | grep -v '^=== '
+
 # The everyday run takes 5 s of it. What the race detector costs is better spent on more reads.
 .PHONY: soak
 soak: ## Judge a fleet over a real Redis while everything fails, for SOAK (60s)
@@ -89,6 +94,11 @@ format: ## Rewrite the sources as gofmt would
 .PHONY: run
 run: ## Run the example shop (through go.work)
 	@go run ./examples/echo-api
+
+# It wants a quiet machine and 8 GiB: it builds caches of up to two million pages. The tables go into docs/SCALING.md.
+.PHONY: growth
+growth: ## Measure what grows with what, and write the tables of docs/SCALING.md
+	@GOWORK=off go test -count=1 -timeout=0 -v -run='TestGrowth$$' ./internal/growth -growth=docs/SCALING.md | grep --line-buffered -v '^=== '
 
 .PHONY: outage
 outage: ## Take Redis away from two shops under load, and show what users notice (OUTAGE_SECONDS=5 a phase)

@@ -80,11 +80,27 @@ func appendField(b []byte, s string) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
 }
 
+// decoded is a record with room for the tags that most have, so that they are not memory of their own.
+type decoded struct {
+	record store.Record
+	tags   [8]string
+}
+
+// headWords returns the six words of a head's first line.
+func headWords(head []byte) (words [6][]byte, ok bool) {
+	line, _, ok := bytes.Cut(head, []byte{'\n'})
+	for i := range words {
+		var more bool
+		words[i], line, more = bytes.Cut(line, []byte{' '})
+		ok = ok && len(words[i]) > 0 && more == (i < len(words)-1)
+	}
+	return words, ok
+}
+
 // decode reads a record that begins with head, which was judged. Its value is a part of whole, unless that was sealed.
 func (s *Store) decode(whole, head []byte, key string) (*store.Record, error) {
-	line, _, ok := bytes.Cut(head, []byte{'\n'})
-	words := bytes.Fields(line)
-	if !ok || len(words) != 6 || len(whole) < len(head)+checksumBytes {
+	words, ok := headWords(head)
+	if !ok || len(whole) < len(head)+checksumBytes {
 		return nil, errDamaged
 	}
 	from := len(words[0]) + len(words[1]) + len(words[2]) + 3 // where the epoch begins
@@ -92,7 +108,8 @@ func (s *Store) decode(whole, head []byte, key string) (*store.Record, error) {
 	if crc32.Checksum(whole[from:end], castagnoli) != binary.LittleEndian.Uint32(whole[end:]) {
 		return nil, errDamaged
 	}
-	r := &store.Record{}
+	room := &decoded{}
+	r := &room.record
 	tick, err := strconv.ParseUint(string(words[2]), 10, 64)
 	if err != nil || len(words[3]) != 2*len(r.Fence.Epoch) {
 		return nil, errDamaged
@@ -110,10 +127,7 @@ func (s *Store) decode(whole, head []byte, key string) (*store.Record, error) {
 	d := decoder{rest: text}
 	r.TTL, r.Sliding = d.duration(), d.duration()
 	echo := d.field()
-	n := d.number(store.MaxTags)
-	for range n {
-		r.Tags = append(r.Tags, string(d.field()))
-	}
+	r.Tags = d.tags(room.tags[:0])
 	r.Value = d.field()
 	if d.bad || len(d.rest) > 0 || string(echo) != key {
 		return nil, errDamaged
@@ -135,6 +149,31 @@ func (d *decoder) number(limit uint64) uint64 {
 	}
 	d.rest = d.rest[size:]
 	return n
+}
+
+// tags reads the tags of a record into room, or more if it takes more. Their text is copied once for all of them.
+func (d *decoder) tags(room []string) []string {
+	n := d.number(store.MaxTags)
+	if d.bad || n == 0 {
+		return nil
+	}
+	end := *d
+	for range n {
+		end.field()
+	}
+	if end.bad {
+		d.bad = true
+		return nil
+	}
+	text := string(d.rest[:len(d.rest)-len(end.rest)])
+	for range n {
+		before := len(d.rest)
+		tag := d.field()
+		next := before - len(d.rest)
+		room = append(room, text[next-len(tag):next])
+		text = text[next:]
+	}
+	return slices.Clip(room)
 }
 
 func (d *decoder) duration() time.Duration { return time.Duration(d.number(math.MaxInt64)) }
