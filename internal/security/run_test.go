@@ -55,7 +55,7 @@ func (s *scene) start(x *app, keys [][]byte) *node {
 	s.tb.Helper()
 	n := &node{process: s.stand.open(keys)}
 	status := output.StatusFull
-	if debug := s.attack.cached()[0].Cache.Debug; debug != nil && !*debug {
+	if shown := s.attack.cached()[0].Cache.Debug; shown != nil && !*shown {
 		status = output.StatusOff
 	}
 	entries := store.New(spy{n.backend, s.stand.held, s.attack.heavy()}, store.Config{Namespace: s.stand.namespace})
