@@ -23,9 +23,9 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-func try(only string) *runner {
+func try() *runner {
 	return &runner{
-		options: options{rounds: 1, seconds: 0.05, connections: 4, crowd: 20, rate: 200, handler: 10_000_000, only: only, root: "../.."},
+		options: options{rounds: 1, seconds: 0.05, connections: 4, crowd: 20, rate: 200, handler: 10_000_000, root: "../.."},
 		results: &record.Results{}, log: log.New(io.Discard, "", 0),
 	}
 }
@@ -33,7 +33,7 @@ func try(only string) *runner {
 // TestALoadFailsIfTheOriginRuns has a server without a cache pass for one that has it.
 func TestALoadFailsIfTheOriginRuns(t *testing.T) {
 	t.Parallel()
-	r := try("")
+	r := try()
 	var all []*contender
 	for _, name := range []string{target.Echo, target.Ours, target.GinCache, target.EchoOrigin} {
 		c, err := r.open(t.Context(), name, 1024)
@@ -71,18 +71,18 @@ func TestALoadFailsIfTheOriginRuns(t *testing.T) {
 
 func TestAHitInAProcessOfItsOwn(t *testing.T) {
 	t.Parallel()
-	cost, err := try("").hitOf(t.Context(), target.Ours, 1024, true)
+	cost, err := try().hitOf(t.Context(), target.Ours, 1024, true)
 	if err != nil || cost.Nanoseconds <= 0 {
 		t.Errorf("got %+v, %v", cost, err)
 	}
-	if _, err := try("").hitOf(t.Context(), "nobody", 1024, true); err == nil {
+	if _, err := try().hitOf(t.Context(), "nobody", 1024, true); err == nil {
 		t.Error("nobody was measured")
 	}
 }
 
 func TestAStampede(t *testing.T) {
 	t.Parallel()
-	r := try("")
+	r := try()
 	all := []*contender{}
 	for range 2 {
 		c, err := r.open(t.Context(), target.EchoOrigin, 1024)

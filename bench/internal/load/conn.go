@@ -36,11 +36,11 @@ func dial(ctx context.Context, addr string, size int) (*conn, error) {
 
 // message is the request for a page as it goes over the wire.
 func message(number int) []byte {
-	text := fmt.Sprintf("GET %s HTTP/1.1\r\nHost: %s\r\n", page.URI(number), page.Host)
+	text := fmt.Appendf(nil, "GET %s HTTP/1.1\r\nHost: %s\r\n", page.URI(number), page.Host)
 	for _, h := range page.Headers() {
-		text += h[0] + ": " + h[1] + "\r\n"
+		text = fmt.Appendf(text, "%s: %s\r\n", h[0], h[1])
 	}
-	return []byte(text + "\r\n")
+	return append(text, "\r\n"...)
 }
 
 // ask sends a request and checks the answer.

@@ -49,6 +49,7 @@ func (t *Target) Hit(size int, parallel bool) (Cost, error) {
 	}
 	var failed error
 	result := testing.Benchmark(func(b *testing.B) {
+		b.Helper()
 		if err := t.bench(b, size, parallel); err != nil {
 			failed = err
 		}

@@ -2,7 +2,6 @@ package target
 
 import (
 	"context"
-	"io"
 	"log/slog"
 	"net/http"
 	"sync"
@@ -17,7 +16,7 @@ import (
 	"github.com/gin-gonic/gin"
 	"github.com/go-chi/stampede"
 	redisv8 "github.com/go-redis/redis/v8"
-	"github.com/goware/cachestore2"
+	cachestore "github.com/goware/cachestore2"
 	"github.com/labstack/echo/v4"
 	httpcache "github.com/victorspringer/http-cache"
 	httpmemory "github.com/victorspringer/http-cache/adapter/memory"
@@ -61,7 +60,7 @@ func httpCacheOnEcho(c Config) (opened, error) {
 
 // stampedeOnEcho keys on the path, and here on the language.
 func stampedeOnEcho(c Config) (opened, error) {
-	logger := slog.New(slog.NewTextHandler(io.Discard, nil))
+	logger := slog.New(slog.DiscardHandler)
 	return onEcho(c, echo.WrapMiddleware(stampede.Handler(logger, &memory{}, c.TTL,
 		stampede.WithHTTPCacheKeyRequestHeaders([]string{"Accept-Language"})))), nil
 }
