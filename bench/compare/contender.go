@@ -71,6 +71,9 @@ func (c *contender) runs(ctx context.Context) (n int64, err error) {
 		if n, err = c.count(ctx); err == nil || ctx.Err() != nil {
 			break
 		}
+		if gone := c.origin.Ended(); gone != nil {
+			return 0, gone
+		}
 		time.Sleep(200 * time.Millisecond)
 	}
 	return n, err
@@ -123,6 +126,9 @@ func (c *contender) under(ctx context.Context, redis *proc.Server, run func(addr
 	}
 	began := cpu(watched)
 	result, err := run(c.server.Addr)
+	if gone := c.server.Ended(); gone != nil {
+		return nil, gone
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -54,8 +54,14 @@ func TestCPU(t *testing.T) {
 		}
 		time.Sleep(time.Millisecond) // the child works meanwhile; the test's own limit ends the wait
 	}
+	if err := p.Ended(); err != nil {
+		t.Error(err)
+	}
 	if err := p.Stop(); err != nil {
 		t.Error(err)
+	}
+	if err := p.Ended(); err == nil {
+		t.Error("a process that has ended is still there")
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -70,6 +71,21 @@ func (p *Process) Stop() error {
 	case <-time.After(stopWait):
 		return fmt.Errorf("proc: process %d did not end", p.ID())
 	}
+}
+
+// Ended returns an error that says why the process has ended by itself, or nil if it has not.
+func (p *Process) Ended() error {
+	select {
+	case <-p.ended:
+	default:
+		return nil
+	}
+	for line := range strings.Lines(p.log.String()) {
+		if strings.HasPrefix(line, "panic:") || strings.HasPrefix(line, "fatal error:") {
+			return fmt.Errorf("proc: it ended by itself: %s", strings.TrimSpace(line))
+		}
+	}
+	return fmt.Errorf("proc: it ended by itself: %s", p.command.ProcessState)
 }
 
 // answers waits until somebody accepts connections at the address, or the process has ended.
