@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/echocache/echocache/bench/internal/load"
@@ -66,7 +67,8 @@ func (r *runner) crowdsOf(ctx context.Context, name string, round, processes int
 		return err
 	}
 	defer crowd.Close()
-	page := 100 + round // the processes of a round share Redis with those of the one before
+	// Who shares a Redis, with others or with the round before, asks for a page of its own.
+	page := 100 + round*len(target.Names()) + slices.Index(target.Names(), name)
 	for _, expired := range []bool{false, true} {
 		began := time.Now()
 		values, err := r.ask(ctx, crowd, all, page)

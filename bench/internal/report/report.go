@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 
 	"github.com/echocache/echocache/bench/internal/record"
@@ -60,12 +61,16 @@ func Markdown(r *record.Results) string {
 func intro(b *strings.Builder, r *record.Results) {
 	m, s := r.Machine, r.Settings
 	fmt.Fprintf(b, "## How it was measured\n\n```sh\n%s\n```\n\n", s.Command)
-	fmt.Fprintf(b, "On %s: %s, %d cores, %s, %s, %s; load average %s when it began. %d rounds of %g s a target.\n",
+	fmt.Fprintf(b, "On %s: %s, %d cores, %s, %s, %s; load average %s when it began. rounds: %d, of %g s a target.\n",
 		s.Date, m.CPU, m.Cores, m.Memory, m.Kernel, m.Go, m.LoadAvg, s.Rounds, s.Seconds)
 	b.WriteString("Servers, Redis and the load share the cores, so **absolute figures say little; compare the ratios**. " +
 		"In a round every target has its turn, in an\norder drawn anew; a ratio is taken within a round. A figure is the median of " +
 		"the rounds, and in brackets stands the middle half of them: where\nthat of a ratio includes 1.00, these rounds did " +
 		"not tell which is more.\n\n")
+	if busy, err := strconv.ParseFloat(m.LoadAvg, 64); err == nil && busy > float64(m.Cores)/2 {
+		b.WriteString("**The machine had other work. This run shows that everything runs; its figures, and what they say of the goals, count for " +
+			"nothing.**\n\n")
+	}
 	b.WriteString("A benchmark fails if an origin ran behind a cache, or an answer was wrong: each has the right status and length, and " +
 		"every byte is compared before\nand after, by the pacer and in a stampede in each answer.\n\n")
 	if len(r.Notices) > 0 {

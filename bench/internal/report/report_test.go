@@ -140,6 +140,18 @@ func TestTables(t *testing.T) {
 	}
 }
 
+// TestABusyMachineIsTold has a load of more than half of the cores.
+func TestABusyMachineIsTold(t *testing.T) {
+	t.Parallel()
+	for load, want := range map[string]bool{"0.50": false, "1.00": false, "1.01": true, "15.25": true, "unknown": false} {
+		r := run()
+		r.Machine.Cores, r.Machine.LoadAvg = 2, load
+		if got := strings.Contains(report.Markdown(r), "had other work"); got != want {
+			t.Errorf("%s: %t", load, got)
+		}
+	}
+}
+
 func TestUpdateLeavesTheRest(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "doc.md")
