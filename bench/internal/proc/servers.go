@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -40,17 +41,23 @@ func Self(ctx context.Context, args ...string) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("proc: %w", err)
 	}
-	defer func() { _ = reader.Close() }()
 	command := exec.CommandContext(ctx, path, args...)
 	command.Stdout = writer
 	p, err := start(ctx, command)
 	_ = writer.Close() // the child has its own
 	if err != nil {
+		_ = reader.Close()
 		return nil, err
 	}
 	_ = reader.SetReadDeadline(time.Now().Add(startWait)) // where a pipe has none, the child says something or ends
 	var hello Hello
-	line, err := bufio.NewReader(reader).ReadBytes('\n')
+	said := bufio.NewReader(reader)
+	line, err := said.ReadBytes('\n')
+	_ = reader.SetReadDeadline(time.Time{})
+	go func() { // some library in the child may write there as well, and would be killed if nobody read
+		_, _ = io.Copy(io.Discard, said)
+		_ = reader.Close()
+	}()
 	if err == nil {
 		err = json.Unmarshal(line, &hello)
 	}
