@@ -61,7 +61,7 @@ func Markdown(r *record.Results) string {
 func intro(b *strings.Builder, r *record.Results) {
 	m, s := r.Machine, r.Settings
 	fmt.Fprintf(b, "## How it was measured\n\n```sh\n%s\n```\n\n", s.Command)
-	fmt.Fprintf(b, "On %s: %s, %d cores, %s, %s, %s; load average %s when it began. rounds: %d, of %g s a target.\n",
+	fmt.Fprintf(b, "On %s: %s, %d cores, %s, %s, %s; load average %s when it began. Rounds: %d, of %g s a target.\n",
 		s.Date, m.CPU, m.Cores, m.Memory, m.Kernel, m.Go, m.LoadAvg, s.Rounds, s.Seconds)
 	b.WriteString("Servers, Redis and the load share the cores, so **absolute figures say little; compare the ratios**. " +
 		"In a round every target has its turn, in an\norder drawn anew; a ratio is taken within a round. A figure is the median of " +
