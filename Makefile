@@ -24,6 +24,12 @@ FUZZTIME  ?= 20s
 SOAK      ?= 60s
 BENCH     ?= .
 COUNT     ?= 1
+# Of make bench: rounds of each comparison, seconds of load a target and round, and the suites to run (empty: all).
+ROUNDS    ?= 9
+SECONDS   ?= 1
+ONLY      ?=
+# Of make bench-diff: the revision to compare the work tree with; empty: where the branch began, else the last commit.
+BASE      ?=
 # A file for the event stream of `make test`; empty: none is kept.
 JSON      ?=
 
@@ -32,7 +38,7 @@ each = status=0; for m in $(MODULES); do (cd $$m && export GOWORK=off && $(1)) |
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo "  Modules: $(MODULES)"
 
 # go vet runs whole, not only the part of it that go test runs. The event stream is what the closing line counts.
@@ -73,10 +79,19 @@ lint: ## Lint every module (needs `make tools` once)
 fuzz: ## Fuzz every target of every package for FUZZTIME each (20s)
 	@.ci/fuzz $(FUZZTIME) $(MODULES)
 
-# The nested bench module compares with peers and is run from there, on purpose and by hand.
+# Servers and load run on this machine, which should have nothing else to do. ROUNDS=1 shows in two minutes that all works.
 .PHONY: bench
-bench: ## Run the root module's benchmarks (BENCH=regexp, COUNT=10 for benchstat)
+bench: ## Compare with bare Echo and other caches, and write docs/BENCHMARKS.md (ROUNDS=9 SECONDS=1, some 15 minutes)
+	@cd bench && GOWORK=off go run ./compare -rounds $(ROUNDS) -seconds $(SECONDS) -only '$(ONLY)' -root .. \
+	  $(if $(JSON),-results '$(abspath $(JSON))') -doc ../docs/BENCHMARKS.md
+
+.PHONY: bench-go
+bench-go: ## Run the root module's own benchmarks (BENCH=regexp, COUNT=10 for benchstat)
 	@GOWORK=off go test -run='^$$' -bench='$(BENCH)' -benchmem -count=$(COUNT) ./...
+
+.PHONY: bench-diff
+bench-diff: ## Compare the hot path of the work tree with that of BASE, by benchstat (ROUNDS=9)
+	@bench/diff '$(BASE)' $(ROUNDS)
 
 .PHONY: cover
 cover: ## Write cover/*.out and print each module's coverage

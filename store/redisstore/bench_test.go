@@ -1,7 +1,9 @@
 package redisstore_test
 
 import (
+	"fmt"
 	"testing"
+	"time"
 
 	"github.com/echocache/echocache/internal/testredis"
 	"github.com/echocache/echocache/store"
@@ -30,4 +32,25 @@ func BenchmarkHitParallel(b *testing.B) {
 			hit(b, s, "k", value)
 		}
 	})
+}
+
+// BenchmarkDecode takes a record of two tags apart, as each hit does. Its checksum goes over the value, so the value's
+// size shows.
+func BenchmarkDecode(b *testing.B) {
+	s := unconnected(b)
+	for _, size := range []int{1 << 10, 64 << 10} {
+		b.Run(fmt.Sprintf("record/%d", size), func(b *testing.B) {
+			r := store.Record{
+				Value: make([]byte, size), Tags: []string{"product:7", "catalog"}, TTL: time.Hour,
+				Fence: store.Fence{Epoch: [16]byte{1}, Tick: 7},
+			}
+			whole, head := s.Encoded("key", r)
+			b.ReportAllocs()
+			for b.Loop() {
+				if got, err := redisstore.Decode(whole, head, "key"); err != nil || len(got.Value) != size {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
 }
