@@ -26,6 +26,7 @@ import (
 // All methods may be called concurrently. A panic of the backend is passed on to who called it.
 type Breaker struct {
 	backend store.Backend
+	prompt  bool          // it leaves a look-up in time by itself
 	guard   store.Backend // what Unwrap returns
 	config  Config
 	fault   error // what is wrong with config
@@ -59,6 +60,9 @@ func open(backend store.Backend, c Config, d disk) *Breaker {
 	b := &Breaker{
 		backend: backend, config: c, fault: c.check(),
 		calls: make(places, max(1, c.MaxCalls)), evictions: make(places, max(1, c.MaxCalls)),
+	}
+	if p, ok := backend.(store.Prompt); ok {
+		b.prompt = p.PromptLookup()
 	}
 	_, whole := store.As[evictAller](backend)
 	b.ledger = newLedger(c.MaxPending, whole)

@@ -57,9 +57,17 @@ func (b *Breaker) Lookup(ctx context.Context, keys ...string) ([]store.Found, er
 
 func (b *Breaker) lookup(ctx context.Context, in places, keys []string) ([]store.Found, error) {
 	keys = slices.Clone(keys) // the backend may read them after the caller has left
-	found, err := within(ctx, in, b.config.Logger, func(ctx context.Context) ([]store.Found, error) {
-		return b.backend.Lookup(ctx, keys...)
-	})
+	var found []store.Found
+	var err error
+	if b.prompt {
+		if found, err = b.backend.Lookup(ctx, keys...); err != nil && ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
+	} else {
+		found, err = within(ctx, in, b.config.Logger, func(ctx context.Context) ([]store.Found, error) {
+			return b.backend.Lookup(ctx, keys...)
+		})
+	}
 	if err == nil && len(found) != len(keys) {
 		return nil, fmt.Errorf("%d answers to a look-up of %d keys", len(found), len(keys))
 	}

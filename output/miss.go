@@ -117,42 +117,38 @@ func (q *request) miss() error {
 		q.hit(q.r, q.x, p, left, "offline")
 		return q.answer(p, p.ops, left, c.sources.offline)
 	}
-	arrived := c.flights.Now()
-	ctx, cancel := context.WithTimeout(q.r.Context(), c.config.Patience)
+	arrived, until := c.flights.Now(), time.Now().Add(c.config.Patience)
+	fence, done, err := q.kept()
+	if done {
+		return err
+	}
+	ctx, cancel := context.WithDeadline(q.r.Context(), until)
 	defer cancel()
 	fenced := 0
-	for fenced < maxFenced {
-		since := c.flights.Now()
-		page, left, fence := q.lookUp(q.r.Context())
-		c.at("look-up")
-		if page != nil {
-			q.hit(q.r, q.x, page, left, c.tier)
-			return q.answer(page, page.ops, left, c.sources.backend)
-		}
-		if q.stale != nil && q.servesStale(q.staleLeft) {
-			return q.answerStale(q.stale, q.staleLeft, c.tier, c.sources.backend)
-		}
-		if reason := q.lonely(); reason != "" {
-			return q.byItself(reason)
-		}
+	for since := arrived; ; {
 		f, waiter, role := c.flights.Join(q.key, since, c.config.Patience)
 		if role == flight.LeadAgain {
 			// A fill ended between the look-up and now; perhaps it was of this key.
-			if page, left, fence = q.lookUp(q.r.Context()); page != nil {
+			var p *page
+			var left time.Duration
+			if p, left, fence = q.lookUp(q.r.Context()); p != nil {
 				f.Finish(outcome{kind: outcomeAgain})
-				q.hit(q.r, q.x, page, left, c.tier)
-				return q.answer(page, page.ops, left, c.sources.backend)
+				q.hit(q.r, q.x, p, left, c.tier)
+				return q.answer(p, p.ops, left, c.sources.backend)
 			}
 		}
 		if role != flight.Follow {
 			return q.leadFleet(ctx, f, fence)
 		}
-		done, err := q.follow(ctx, waiter, arrived, &fenced)
-		if done {
+		if done, err = q.follow(ctx, waiter, arrived, &fenced); done {
 			return err
 		}
-		if ctx.Err() != nil {
+		if fenced >= maxFenced || ctx.Err() != nil {
 			break
+		}
+		since = c.flights.Now()
+		if fence, done, err = q.kept(); done {
+			return err
 		}
 	}
 	if err := q.r.Context().Err(); err != nil {
@@ -165,6 +161,25 @@ func (q *request) miss() error {
 		return q.alone(reasonFenced)
 	}
 	return q.alone(reasonDeadline)
+}
+
+// kept answers with the page that the backend has, or has the handler do it where the request has to be alone. It reports
+// whether the request is answered; else a fill may begin with the fence.
+func (q *request) kept() (fence store.Fence, done bool, err error) {
+	c := q.cache
+	p, left, fence := q.lookUp(q.r.Context())
+	c.at("look-up")
+	if p != nil {
+		q.hit(q.r, q.x, p, left, c.tier)
+		return fence, true, q.answer(p, p.ops, left, c.sources.backend)
+	}
+	if q.stale != nil && q.servesStale(q.staleLeft) {
+		return fence, true, q.answerStale(q.stale, q.staleLeft, c.tier, c.sources.backend)
+	}
+	if reason := q.lonely(); reason != "" {
+		return fence, true, q.byItself(reason)
+	}
+	return fence, false, nil
 }
 
 // lonely returns why the request has to run the handler for itself, or "".

@@ -57,7 +57,7 @@ func TestStaleThroughRedis(t *testing.T) {
 			one, two := instances("revalidate-", output.For(time.Second).Jitter(0).StaleWhileRevalidate(time.Hour).CollapseFleet())
 			one.until(t, "200 run 1, ", "stored")
 			two.until(t, "200 run 1, ", "hit; ttl=")
-			one.until(t, "200 run ", "hit; ttl=-") // and a refresh
+			one.until(t, "200 run ", "hit; ttl=-")                 // and a refresh
 			two.until(t, "200 run ", "!200 run 1, ", "hit; ttl=0") // which two sees
 
 			runs.Store(0)

@@ -113,6 +113,13 @@ type Remote interface {
 	LookupRemote(ctx context.Context, keys ...string) ([]Found, error)
 }
 
+// Prompt is the optional ability of a backend to return from Lookup as soon as the context ends, whatever its server does.
+// Who has to leave at that moment need not ask in a goroutine of its own.
+type Prompt interface {
+	// PromptLookup reports whether that is so.
+	PromptLookup() bool
+}
+
 // Sweeper is the optional ability of a backend to free at once what it has evicted and would keep until somebody meets it,
 // or until its time is over. It goes through everything, so it is not for a request's way; ctx ends it.
 type Sweeper interface {

@@ -16,7 +16,7 @@ import (
 )
 
 // Look-ups that come at the same time travel together: while the trips that may be under way are, the others gather,
-// and the next trip takes them along. Nobody waits for company. Each caller leaves when its own time is over, and the
+// and the next trip takes them along. Nobody waits for company that is not ready to go. Each caller leaves when its own time is over, and the
 // trip goes on without it.
 
 const (
@@ -70,8 +70,11 @@ func (s *Store) Lookup(ctx context.Context, keys ...string) ([]store.Found, erro
 	if s.refusal() != nil || len(keys) == 0 {
 		return make([]store.Found, len(keys)), nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, s.config.LookupTimeout)
-	defer cancel()
+	if end, ok := ctx.Deadline(); !ok || time.Until(end) > s.config.LookupTimeout { // a breaker has set one as near
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, s.config.LookupTimeout)
+		defer cancel()
+	}
 	found, err := s.lookup(ctx, keys)
 	switch {
 	case err == nil:
@@ -84,6 +87,9 @@ func (s *Store) Lookup(ctx context.Context, keys ...string) ([]store.Found, erro
 	}
 	return found, err
 }
+
+// PromptLookup implements [store.Prompt]: whoever looks up leaves the trip to itself when its time is over.
+func (s *Store) PromptLookup() bool { return true }
 
 func (s *Store) lookup(ctx context.Context, keys []string) ([]store.Found, error) {
 	known, err := s.ready(ctx)
@@ -128,6 +134,7 @@ func (s *Store) board(t *ticket) bool {
 func (s *Store) travel() {
 	defer s.work.Done()
 	for {
+		runtime.Gosched() // whoever is about to ask boards first; on an idle machine nobody is
 		tickets := s.batches.next()
 		if tickets == nil {
 			return

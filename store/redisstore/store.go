@@ -192,4 +192,5 @@ var (
 	_ store.Replacer = (*Store)(nil)
 	_ store.Feed     = (*Store)(nil)
 	_ store.Sweeper  = (*Store)(nil)
+	_ store.Prompt   = (*Store)(nil)
 )
