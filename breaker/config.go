@@ -42,7 +42,11 @@ type Config struct {
 	// LookupTimeout is how long a look-up may take, whether or not the backend heeds its context; at least 1 ms.
 	// 0 = DefaultLookupTimeout.
 	LookupTimeout time.Duration
-	// StoreTimeout is the same for storing a record. 0 = DefaultStoreTimeout.
+	// SlowLookup is how long a look-up may take before it counts as a failure although its answer is used: from about
+	// what a handler takes on, a page that is made costs less than one that is found. Then the breaker opens, and stays
+	// open until a probe is quicker. Less than LookupTimeout; 0: only what takes longer than that is a failure.
+	SlowLookup time.Duration
+	// StoreTimeout is the same as LookupTimeout for storing a record. 0 = DefaultStoreTimeout.
 	StoreTimeout time.Duration
 	// EvictTimeout is how long an eviction may take before it is queued. 0 = DefaultEvictTimeout.
 	EvictTimeout time.Duration
@@ -89,6 +93,8 @@ func (c Config) check() error {
 		return fmt.Errorf("breaker: Config.MaxPending is %d: use 0 for %d", c.MaxPending, DefaultMaxPending)
 	case c.MaxCalls < 0:
 		return fmt.Errorf("breaker: Config.MaxCalls is %d: use 0 for %d", c.MaxCalls, DefaultMaxCalls)
+	case c.SlowLookup < 0 || c.SlowLookup >= c.LookupTimeout && c.SlowLookup > 0:
+		return fmt.Errorf("breaker: Config.SlowLookup is %s: set less than LookupTimeout (%s), or 0 for none", c.SlowLookup, c.LookupTimeout)
 	}
 	for _, t := range []struct {
 		field         string

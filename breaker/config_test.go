@@ -26,6 +26,8 @@ func TestCheckNamesFieldValueAndFix(t *testing.T) {
 		{breaker.Config{MaxPending: -1}, []string{"MaxPending", "-1", "65536"}},
 		{breaker.Config{MaxCalls: -2}, []string{"MaxCalls", "-2", "256"}},
 		{breaker.Config{LookupTimeout: -1}, []string{"LookupTimeout", "-1ns", "50ms"}},
+		{breaker.Config{SlowLookup: -1}, []string{"SlowLookup", "-1ns", "50ms"}},
+		{breaker.Config{SlowLookup: 50 * time.Millisecond}, []string{"SlowLookup", "50ms", "less than"}},
 		{breaker.Config{LookupTimeout: 50}, []string{"LookupTimeout", "50ns", "1ms"}},
 		{breaker.Config{StoreTimeout: -time.Second}, []string{"StoreTimeout", "-1s", "100ms"}},
 		{breaker.Config{EvictTimeout: -time.Second}, []string{"EvictTimeout", "-1s", "500ms"}},

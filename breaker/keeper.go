@@ -231,10 +231,11 @@ func (k *keeper) ask(ctx context.Context) Class {
 	if class := k.try(ctx, b.config.EvictTimeout, connect); class != Success {
 		return class
 	}
-	return k.try(ctx, b.config.LookupTimeout, func(ctx context.Context) error {
+	began := time.Now()
+	return b.patient(k.try(ctx, b.config.LookupTimeout, func(ctx context.Context) error {
 		_, err := b.backend.Lookup(ctx, probeKey)
 		return err
-	})
+	}), began)
 }
 
 // probeKey is a key that nobody else has: kind "probe", then nothing.

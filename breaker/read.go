@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/echocache/echocache/store"
 )
@@ -44,8 +45,9 @@ func (b *Breaker) Lookup(ctx context.Context, keys ...string) ([]store.Found, er
 	confirmed := b.ledger.confirmed.Load()
 	budget, cancel := context.WithTimeoutCause(ctx, b.config.LookupTimeout, overdue{})
 	defer cancel()
+	began := time.Now()
 	found, err := b.lookup(budget, b.calls, keys)
-	told = outcome(b.judge(ctx, budget, err).orFailure())
+	told = outcome(b.patient(b.judge(ctx, budget, err).orFailure(), began))
 	switch {
 	case errors.Is(err, errBusy):
 		return make([]store.Found, len(keys)), nil
@@ -53,6 +55,14 @@ func (b *Breaker) Lookup(ctx context.Context, keys ...string) ([]store.Found, er
 		return nil, fmt.Errorf("breaker: look up: %w", err)
 	}
 	return b.honour(found, keys, confirmed), nil
+}
+
+// patient returns what a look-up that began then means, where it would be class if it did not matter how long it took.
+func (b *Breaker) patient(class Class, began time.Time) Class {
+	if slow := b.config.SlowLookup; class == Success && slow > 0 && time.Since(began) > slow {
+		return Failure
+	}
+	return class
 }
 
 func (b *Breaker) lookup(ctx context.Context, in places, keys []string) ([]store.Found, error) {

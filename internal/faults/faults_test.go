@@ -48,6 +48,7 @@ type fault struct {
 	prepare func(*rig)
 	begin   func(*rig) (heal func()) // nil: there is no cache at all
 
+	slow   time.Duration // breaker.Config.SlowLookup
 	alone  bool          // it would take too much from faults that happen at the same time
 	calm   bool          // the breaker need not open
 	begins time.Duration // how long it takes until there is a fault
@@ -167,6 +168,7 @@ func faults() []fault {
 		{name: "down", begin: down},
 		{name: "down, tiered", begin: down, tiered: true},
 		{name: "slow, 20 ms each way", begin: slow(20 * time.Millisecond), calm: true, extra: 2 * wayAndBack, late: restless},
+		{name: "the same, with SlowLookup", begin: slow(20 * time.Millisecond), slow: 10 * time.Millisecond, late: restless},
 		{name: "slow, 200 ms each way", begin: slow(200 * time.Millisecond)},
 		{name: "black hole", begin: hole},
 		{name: "black hole, tiered", begin: hole, tiered: true},

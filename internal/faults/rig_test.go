@@ -52,6 +52,7 @@ func newRig(tb testing.TB, f fault) *rig {
 	}
 	r.client = redis.NewUniversalClient(options)
 	r.guard = breaker.New(redisstore.New(r.client, redisstore.Config{Namespace: "faults"}), breaker.Config{
+		SlowLookup: f.slow,
 		OnStateChange: func(_, to breaker.State) {
 			if to == breaker.Open {
 				r.opened.CompareAndSwap(0, time.Now().UnixNano())
