@@ -36,7 +36,8 @@ type Config struct {
 	// key stays queued, which costs memory. 0 = DefaultMaxPending.
 	MaxPending int
 	// MaxCalls bounds the look-ups and stores at the backend at once, those that nobody waits for any more
-	// included, and apart from them the evictions. A look-up over it is a miss at once, an eviction is queued.
+	// included, and apart from them the evictions. A look-up over it is a miss at once, an eviction is queued. Look-ups
+	// of a [store.Prompt] backend are not counted: none outlasts its caller.
 	// 0 = DefaultMaxCalls.
 	MaxCalls int
 	// LookupTimeout is how long a look-up may take, whether or not the backend heeds its context; at least 1 ms.

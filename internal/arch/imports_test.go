@@ -49,6 +49,7 @@ var rules = map[string]rule{
 	"breaker":         {own: []string{"store"}, others: []string{breakerLib}},
 
 	"internal/arch":          {},
+	"internal/child":         {},
 	"internal/fakes":         {own: []string{"store", "store/memstore"}},
 	"internal/faults":        {},
 	"internal/fleet":         {},
@@ -59,7 +60,7 @@ var rules = map[string]rule{
 	"internal/security":      {}, // tests only
 	"internal/soak":          {}, // tests only
 	"internal/striped":       {},
-	"internal/testredis":     {},
+	"internal/testredis":     {own: []string{"internal/child"}},
 	"internal/tools/testsum": {},
 }
 

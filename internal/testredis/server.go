@@ -1,7 +1,6 @@
 package testredis
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -14,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/echocache/echocache/internal/child"
 )
 
 const (
@@ -36,7 +37,7 @@ type Server struct {
 	mu      sync.Mutex
 	process *exec.Cmd     // nil when it does not run
 	ended   chan struct{} // closed when process has
-	log     *lockedBuffer
+	log     *child.Output
 }
 
 // Start runs a server until the end of the test. options are given to it as they would stand on its command line
@@ -135,9 +136,9 @@ func (s *Server) serverCommand() []string {
 func (s *Server) start() error {
 	// Not CommandContext: the test's context ends before its cleanups, and the server has to outlive those of clients.
 	process := exec.Command(s.binary, s.command(s)...) //nolint:noctx // see above; Stop ends it
-	output := &lockedBuffer{}
+	output := &child.Output{}
 	process.Stdout, process.Stderr = output, output
-	process.SysProcAttr = orphanEnds()
+	process.SysProcAttr = child.EndsWithParent()
 	if err := process.Start(); err != nil {
 		return fmt.Errorf("start %s: %w", s.binary, err)
 	}
@@ -217,22 +218,4 @@ func (s *Server) Must(args ...string) string {
 		s.t.Fatalf("testredis: %q: %v", args, err)
 	}
 	return reply
-}
-
-// lockedBuffer is what a server says, for who wants to know why it ended.
-type lockedBuffer struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.String()
 }

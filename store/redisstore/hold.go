@@ -31,7 +31,7 @@ var (
 // clock ten times a second.
 const copyMargin = 120 * time.Millisecond
 
-// sendEvictions makes the calls as send does. Where Config.SplitBrainHold asks for it they have to reach replicas.
+// sendEvictions makes the calls as send does. Where Config.SplitBrainHold asks for it all of them have to reach replicas.
 func (s *Store) sendEvictions(ctx context.Context, known *standing, calls []*call) {
 	if s.config.SplitBrainHold > 0 {
 		for _, c := range calls {
@@ -41,11 +41,15 @@ func (s *Store) sendEvictions(ctx context.Context, known *standing, calls []*cal
 	s.send(ctx, calls)
 }
 
-// awaitCopies has the server of each call, behind all that goes there, say how many replicas have it.
+// awaitCopies has the server of each call, behind all that goes there, say how many replicas have it, if that matters. It
+// does for all of the calls or for none.
 func (l *lanes) awaitCopies(ctx context.Context, calls []*call) {
+	if len(calls) == 0 || calls[0].copies == 0 { // look-ups, above all
+		return
+	}
 	asked := make(map[redis.Pipeliner]*redis.Cmd)
 	for _, c := range calls {
-		if c.copies == 0 || c.reply.Err() != nil { // it goes nowhere
+		if c.reply.Err() != nil { // it goes nowhere
 			continue
 		}
 		pipe, err := l.to(ctx, c.keys[0])

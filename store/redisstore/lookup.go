@@ -16,8 +16,8 @@ import (
 )
 
 // Look-ups that come at the same time travel together: while the trips that may be under way are, the others gather,
-// and the next trip takes them along. Nobody waits for company that is not ready to go. Each caller leaves when its own time is over, and the
-// trip goes on without it.
+// and the next trip takes them along. Nobody waits for company that is not ready to go. Each caller leaves when its own
+// time is over, and the trip goes on without it.
 
 const (
 	batchKeys  = 128 // keys of a trip, unless one look-up alone has more

@@ -8,6 +8,8 @@ import (
 	"runtime"
 	"testing"
 	"time"
+
+	"github.com/echocache/echocache/internal/child"
 )
 
 func TestParseStat(t *testing.T) {
@@ -71,7 +73,7 @@ func TestAProgramThatIsNotThere(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	if _, err := os.Stat("/proc"); err == nil {
-		p := &Process{command: &exec.Cmd{Process: &os.Process{Pid: 1 << 30}}, log: &lockedBuffer{}}
+		p := &Process{command: &exec.Cmd{Process: &os.Process{Pid: 1 << 30}}, log: &child.Output{}}
 		if _, err := p.CPU(); err == nil {
 			t.Error("a process that is not there has used time")
 		}

@@ -4,7 +4,6 @@
 package proc
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -13,9 +12,10 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
+
+	"github.com/echocache/echocache/internal/child"
 )
 
 const (
@@ -31,17 +31,17 @@ var ErrNotHere = errors.New("proc: not on PATH")
 type Process struct {
 	command *exec.Cmd
 	ended   chan struct{}
-	log     *lockedBuffer
+	log     *child.Output
 }
 
 // start runs a program. Its output is kept for who wants to know why it ended.
 func start(ctx context.Context, command *exec.Cmd) (*Process, error) {
-	p := &Process{command: command, ended: make(chan struct{}), log: &lockedBuffer{}}
+	p := &Process{command: command, ended: make(chan struct{}), log: &child.Output{}}
 	if command.Stdout == nil {
 		command.Stdout = p.log
 	}
 	command.Stderr = p.log
-	command.SysProcAttr = orphanEnds()
+	command.SysProcAttr = child.EndsWithParent()
 	command.WaitDelay = stopWait
 	if err := command.Start(); err != nil {
 		return nil, fmt.Errorf("proc: %w", err)
@@ -142,24 +142,6 @@ func freePort(ctx context.Context) (int, error) {
 		return 0, fmt.Errorf("proc: %s is no TCP address", l.Addr())
 	}
 	return addr.Port, nil
-}
-
-// lockedBuffer is what a server says.
-type lockedBuffer struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.String()
 }
 
 // removing ends a process and then removes its directory.
