@@ -1,6 +1,7 @@
 package output_test
 
 import (
+	"flag"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -14,6 +15,8 @@ import (
 	"github.com/echocache/echocache/store/memstore"
 )
 
+var unique = flag.Int("unique", 0, "how many requests of TestI8_UniqueInputs differ; 0: as many as there is time for")
+
 // TestI8_UniqueInputs lets clients choose whatever they can choose, a new one each time: paths, queries, header values, and
 // through them tags and evictions. Every page is compressed and made stale besides. It is not parallel: it measures the heap
 // of the whole process.
@@ -21,6 +24,9 @@ func TestI8_UniqueInputs(t *testing.T) {
 	budget, n := int64(16<<20), 100_000
 	if testing.Short() || raceEnabled {
 		budget, n = 4<<20, 5_000
+	}
+	if *unique > 0 {
+		n = *unique
 	}
 	heap := func() int64 {
 		runtime.GC()
