@@ -18,6 +18,7 @@ func TestStaleRepresentations(t *testing.T) {
 			version, ranges := "one ", ""
 			p := over(t, backend(), forAMinute().Compress(), func(w http.ResponseWriter, r *http.Request) {
 				ranges += r.Header.Get("Range")
+				time.Sleep(time.Millisecond) // what is made anew comes when the stale one has been shown
 				w.Header().Set("Etag", `"`+strings.TrimSpace(version)+`"`)
 				_, _ = io.WriteString(w, version+prose)
 			})
@@ -28,7 +29,7 @@ func TestStaleRepresentations(t *testing.T) {
 			if said := w.Header().Get("Cache-Status"); w.Code != 206 || w.Body.String() != "one" || !strings.Contains(said, "hit; ttl=-1;") {
 				t.Errorf("%s: a part: %d %q %s", in, w.Code, w.Body, said)
 			}
-			synctest.Wait()
+			time.Sleep(time.Second)
 			w = ask(p, http.MethodGet, "Range", "bytes=0-2")
 			if w.Code != 206 || w.Body.String() != "two" || w.Header().Get("Etag") != `"two"` {
 				t.Errorf("%s: a part of what was made anew: %d %q", in, w.Code, w.Body)
@@ -39,7 +40,7 @@ func TestStaleRepresentations(t *testing.T) {
 			if got := gunzip(t, w); got != "two "+prose || w.Header().Get("Etag") != `"two-gzip"` {
 				t.Errorf("%s: compressed: %v", in, w.Header())
 			}
-			synctest.Wait()
+			time.Sleep(time.Second)
 			if got := gunzip(t, ask(p, http.MethodGet, "Accept-Encoding", "gzip")); got != "six "+prose {
 				t.Errorf("%s: compressed anew: %.10s", in, got)
 			}

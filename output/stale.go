@@ -74,11 +74,11 @@ func (q *request) servesStale(left time.Duration) bool {
 
 // answerStale answers with a page that is stale, and has it made anew.
 func (q *request) answerStale(p *page, left time.Duration, tier string, s *source) error {
+	q.cache.counters.stale.Add(1)
+	q.hit(q.r, q.x, p, left, tier) // before anybody hears of what comes of it
 	if -left < q.policy.revalidate {
 		q.refresh()
 	}
-	q.cache.counters.stale.Add(1)
-	q.hit(q.r, q.x, p, left, tier)
 	return q.answer(p, p.ops, left, s)
 }
 
