@@ -42,16 +42,8 @@ func (e EvictConfig) ToMiddleware() (echo.MiddlewareFunc, error) {
 	if err != nil {
 		return nil, err
 	}
-	skip := e.Cache.skipper(e.Skipper)
 	m := &mounted{cache: e.Cache, tags: tags, strict: e.Strict}
-	return func(next echo.HandlerFunc) echo.HandlerFunc {
-		return func(c echo.Context) error {
-			if skip != nil && skip(c) {
-				return next(c)
-			}
-			return m.serve(c, next)
-		}
-	}, nil
+	return (&chain{skip: e.Cache.skipper(e.Skipper), at: m}).around, nil
 }
 
 // serve runs the chain below with the scope open, and evicts when it is over, whatever way it ended.

@@ -112,7 +112,7 @@ func watches(t *testing.T, times int) []watch {
 		return c.Blob(http.StatusOK, echo.MIMEApplicationJSON, body)
 	}, echocache.Response(response.Public(time.Hour)))
 	rows := []watch{
-		{"a hit, in calls of bare Echo", hit, bare, 4.8},
+		{"a hit, in calls of bare Echo", hit, bare, 4.3},
 		{"a hit of 64 KiB, in hits of 1 KiB", large, hit, 1.5},
 		{"response headers, in calls of bare Echo", asking(t, told, 1<<10), bare, 3},
 	}

@@ -32,16 +32,12 @@ func (o OutputConfig) ToMiddleware() (echo.MiddlewareFunc, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &route{skip: o.Cache.skipper(o.Skipper), cache: o.Cache, mount: mount, personal: mount.PerUser()}
-	// Echo builds the chain anew for every request: nothing happens here but one closure over two words.
-	return func(next echo.HandlerFunc) echo.HandlerFunc {
-		return func(c echo.Context) error { return r.serve(c, next) }
-	}, nil
+	r := &route{cache: o.Cache, mount: mount, personal: mount.PerUser()}
+	return (&chain{skip: o.Cache.skipper(o.Skipper), at: r}).around, nil
 }
 
 // route is a policy where it is mounted.
 type route struct {
-	skip     middleware.Skipper
 	cache    *Cache
 	mount    *output.Mount
 	personal bool // the policy keeps a page for each user
@@ -49,7 +45,8 @@ type route struct {
 
 // serve hands a request to the mount.
 func (r *route) serve(c echo.Context, next echo.HandlerFunc) error {
-	if r.skip != nil && r.skip(c) || headRefused(c) {
+	request := c.Request()
+	if request.Method == http.MethodHead && headRefused(c) {
 		return next(c)
 	}
 	x := exchanges.Get().(*exchange) //nolint:errcheck // the pool holds nothing else
@@ -60,7 +57,7 @@ func (r *route) serve(c echo.Context, next echo.HandlerFunc) error {
 	if t != nil {
 		around, t.output = t.output, inside{&x.scratch, r.personal}
 	}
-	err := r.mount.Serve(w, c.Request(), x)
+	err := r.mount.Serve(w, request, x)
 	if t != nil {
 		t.output = around
 	}
@@ -75,9 +72,7 @@ func (r *route) serve(c echo.Context, next echo.HandlerFunc) error {
 
 // headRefused reports whether c is a HEAD for which its route is not registered. Echo answers that with a 405, and so it
 // must stay under a policy for all routes, which may have the page of a GET.
-func headRefused(c echo.Context) bool {
-	return c.Request().Method == http.MethodHead && c.Get(echo.ContextKeyHeaderAllow) != nil
-}
+func headRefused(c echo.Context) bool { return c.Get(echo.ContextKeyHeaderAllow) != nil }
 
 // Tag adds tags to the page that is being filled. On a route that is not cached it does nothing. An invalid tag keeps
 // the page from being stored: it could not be evicted by it.

@@ -37,15 +37,7 @@ func (r ResponseConfig) ToMiddleware() (echo.MiddlewareFunc, error) {
 	if err := r.Policy.Validate(); err != nil {
 		return nil, fmt.Errorf("middleware: ResponseConfig.Policy: %w", err)
 	}
-	m, skip := newMessage(r.Policy), r.Skipper
-	return func(next echo.HandlerFunc) echo.HandlerFunc {
-		return func(c echo.Context) error {
-			if skip != nil && skip(c) {
-				return next(c)
-			}
-			return m.serve(c, next)
-		}
-	}, nil
+	return (&chain{skip: r.Skipper, at: newMessage(r.Policy)}).around, nil
 }
 
 // message is a policy with everything computed that does not depend on the request.

@@ -77,7 +77,7 @@ func (m *Mount) represent(h http.Header, r *http.Request, t traits, p *page, s *
 	switch {
 	case len(h) > 0 && encodedOutside(h, r):
 		return &p.whole, false, true
-	case t.ranged && p.status == http.StatusOK && rangeable(r.Header["Range"]):
+	case t.has(ranged) && p.status == http.StatusOK && rangeable(r.Header["Range"]):
 		return &p.whole, true, false
 	case m.compress && acceptsGzip(r.Header["Accept-Encoding"]):
 		if v = m.compressed(p, s); v != nil {

@@ -17,15 +17,14 @@ func (c *Cache) KeyAndView(p Policy, d Door, r *http.Request, x Exchange, user s
 		return "", nil, err
 	}
 	s := &Scratch{}
-	t := look(r)
-	reason := t.reason
+	t, reason := look(r)
 	if reason == "" {
-		reason = m.appendKey(s, r, x, x.Route(), x.Scheme(t.forwarded), user)
+		reason = m.appendKey(s, r, x, x.Route(), x.Scheme(t.has(forwarded)), user)
 	}
 	if reason != "" {
 		return "", nil, errors.New(reason)
 	}
-	return string(s.key), m.restrict(r.Context(), r, m.policy.canonicalQuery(r.URL.RawQuery, &s.segments), x.Scheme(t.forwarded)), nil
+	return string(s.key), m.restrict(r.Context(), r, m.policy.canonicalQuery(r.URL.RawQuery, &s.segments), x.Scheme(t.has(forwarded))), nil
 }
 
 // Wire is a page as it is stored.

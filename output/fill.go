@@ -100,7 +100,7 @@ func (q *request) context(f *Fill) *fillContext {
 func (f *Fill) run(ctx *fillContext) (err error) {
 	q, c := f.q, f.q.cache
 	f.context = ctx
-	f.Request = q.restrict(ctx, q.r, q.query, q.x.Scheme(q.forwarded))
+	f.Request = q.restrict(ctx, q.r, q.query, q.x.Scheme(q.has(forwarded)))
 	if f.flight == nil {
 		showConditions(f.Request.Header, q.r.Header)
 	}

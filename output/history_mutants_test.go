@@ -61,7 +61,7 @@ var mistakes = map[string]map[string]mutant{
 			"return gzip > 0 && gzip >= identity", "if MUTANT {\n\t\treturn gzip >= 0 && gzip >= identity\n\t}\n\treturn gzip > 0 && gzip >= identity",
 		}, "TestAcceptEncoding|TestCompressObeysTheWeights"},
 		"a part is given under an encoder": {"compress.go", []string{
-			"case len(h) > 0 && encodedOutside(h, r):", "case len(h) > 0 && encodedOutside(h, r) && !(MUTANT && t.ranged):",
+			"case len(h) > 0 && encodedOutside(h, r):", "case len(h) > 0 && encodedOutside(h, r) && !(MUTANT && t.has(ranged)):",
 		}, "TestUnderAnEncoder"},
 		"a page is compressed under an encoder": {"compress.go", []string{
 			"\t\treturn &p.whole, false, true\n", "\t\tif MUTANT && p.compressed != nil {\n\t\t\treturn p.compressed, false, true\n\t\t}\n\t\treturn &p.whole, false, true\n",
@@ -70,7 +70,7 @@ var mistakes = map[string]map[string]mutant{
 			"case encoded:", "case encoded && !MUTANT:",
 		}, "TestUnderAnEncoder"},
 		"a part that is not there joins a flight": {"miss.go", []string{
-			"case q.ranged && q.stale == nil:", "case q.ranged && q.stale == nil && !MUTANT:",
+			"case q.has(ranged) && q.stale == nil:", "case q.has(ranged) && q.stale == nil && !MUTANT:",
 		}, "TestRangeOnAMiss"},
 		"every hit that asks compresses": {"compress.go", []string{
 			"p.making.Load() || !p.making.CompareAndSwap(false, true) {", "!MUTANT && (p.making.Load() || !p.making.CompareAndSwap(false, true)) {",

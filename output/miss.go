@@ -47,7 +47,7 @@ func (q *request) forwardWord() string {
 func (q *request) answer(p *page, ops []op, left time.Duration, s *source) error {
 	scratch := q.x.Scratch()
 	scratch.life = life{left, p.capped != nil, true}
-	err := q.replay(q.w, q.r, q.traits, p, ops, left, s)
+	err := q.replay(q.w, q.r, q.traits, p, &ops, left, s)
 	scratch.life = life{}
 	return err
 }
@@ -185,7 +185,7 @@ func (q *request) kept() (fence store.Fence, done bool, err error) {
 // lonely returns why the request has to run the handler for itself, or "".
 func (q *request) lonely() string {
 	switch {
-	case q.ranged && q.stale == nil: // else the whole is made anew, and a part comes from that
+	case q.has(ranged) && q.stale == nil: // else the whole is made anew, and a part comes from that
 		return reasonRange
 	case q.r.Method == http.MethodHead:
 		return reasonHead

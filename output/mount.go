@@ -24,6 +24,7 @@ type Mount struct {
 	prefix   []byte   // of every key
 	control  []string // Cache-Control of an answer whose handler sets none
 	compress bool     // the policy's
+	observed bool     // somebody wants to hear of hits
 	bypassed map[string][]string
 
 	nested atomic.Bool // some route is in inner
@@ -66,6 +67,8 @@ func (c *Cache) Mount(p Policy, d Door) (*Mount, error) {
 	if p.perUser {
 		m.control = []string{"private, no-cache"}
 	}
+	_, nobody := c.config.Observer.(NopObserver)
+	m.observed = !nobody
 	for _, reason := range reasons {
 		if status := c.status.forwarded(forwardWord(reason), reason, ""); status != "" {
 			m.bypassed[reason] = []string{status}
@@ -110,14 +113,14 @@ func (m *Mount) Serve(w http.ResponseWriter, r *http.Request, x Exchange) error 
 		return m.bypass(w, r, x, reason, more)
 	}
 	s := x.Scratch()
-	if reason = m.appendKey(s, r, x, route, x.Scheme(t.forwarded), user); reason != "" {
+	if reason = m.appendKey(s, r, x, route, x.Scheme(t.has(forwarded)), user); reason != "" {
 		return m.bypass(w, r, x, reason, "")
 	}
 	p, left := m.peek(s.key)
 	if p != nil && left > 0 {
 		m.hit(r, x, p, left, "memory")
 		s.life = life{left, p.capped != nil, true}
-		err := m.replay(w, r, t, p, p.ops, left, m.cache.sources.memory)
+		err := m.replay(w, r, t, p, &p.ops, left, m.cache.sources.memory)
 		s.life = life{}
 		return err
 	}
@@ -207,9 +210,12 @@ func (m *Mount) damaged(key string) {
 
 func (m *Mount) hit(r *http.Request, x Exchange, p *page, left time.Duration, tier string) {
 	m.cache.counters.hits.Add(left)
-	if _, nobody := m.cache.config.Observer.(NopObserver); nobody {
-		return
+	if m.observed {
+		m.tellHit(r, x, p, left, tier)
 	}
+}
+
+func (m *Mount) tellHit(r *http.Request, x Exchange, p *page, left time.Duration, tier string) {
 	m.cache.config.Observer.Hit(Event{
 		Cache: m.cache.config.Name, Route: x.Route(), Method: r.Method, Status: p.status, Tier: tier,
 		TTL: left, Stale: left <= 0, Bytes: len(p.body),

@@ -7,20 +7,23 @@ import (
 )
 
 // traits is what the request's headers say, found in one pass: it costs less than to look up each of the names, and this
-// is on the path of every hit.
-type traits struct {
-	reason      string // why the request bypasses, or ""
-	conditional bool   // If-None-Match or If-Modified-Since
-	ranged      bool   // a part is asked for, of a GET: nothing else has parts (RFC 9110, section 14.2)
-	forwarded   bool   // a proxy may have said something of the connection to the client
-	credential  bool   // somebody may be known by a header
-}
+// is on the path of every hit. For that path's sake they are one byte, which travels in a register.
+type traits uint8
+
+const (
+	conditional traits = 1 << iota // If-None-Match or If-Modified-Since
+	ranged                         // a part is asked for, of a GET: nothing else has parts (RFC 9110, section 14.2)
+	forwarded                      // a proxy may have said something of the connection to the client
+	credential                     // somebody may be known by a header
+)
+
+func (t traits) has(one traits) bool { return t&one != 0 }
 
 // refuse returns why a request may not be answered from the cache, or "". user is the user's id if the policy wants
 // to know it, more what the reason needs besides.
 func (m *Mount) refuse(r *http.Request, x Exchange, route string) (t traits, user, reason, more string) {
-	if t = look(r); t.reason != "" {
-		return t, "", t.reason, ""
+	if t, reason = look(r); reason != "" {
+		return t, "", reason, ""
 	}
 	if route == "" || r.URL.Opaque != "" {
 		return t, "", reasonNoRoute, ""
@@ -29,7 +32,7 @@ func (m *Mount) refuse(r *http.Request, x Exchange, route string) (t traits, use
 		return t, "", "", ""
 	}
 	if !m.door.Identified {
-		reason, more = m.anonymous(r, t.credential)
+		reason, more = m.anonymous(r, t.has(credential))
 		return t, "", reason, more
 	}
 	user = x.User()
@@ -42,47 +45,59 @@ func (m *Mount) refuse(r *http.Request, x Exchange, route string) (t traits, use
 	return t, user, "", ""
 }
 
-// look judges what stands in the request itself.
-func look(r *http.Request) (t traits) {
+// look judges what stands in the request itself. It returns why that bypasses, or "".
+func look(r *http.Request) (t traits, reason string) {
 	switch {
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
-		t.reason = reasonMethod
-		return t
+		return 0, reasonMethod
 	case r.ContentLength != 0 || len(r.TransferEncoding) > 0:
-		t.reason = reasonBody
-		return t
+		return 0, reasonBody
 	}
 	for name, lines := range r.Header {
-		if len(lines) > 0 {
-			t.header(name, lines)
+		if len(lines) == 0 {
+			continue
+		}
+		trait, why := judge(name, lines)
+		t |= trait
+		// Of several reasons the first in the order of their names: the order of a map must not show.
+		if why != "" && (reason == "" || why < reason) {
+			reason = why
 		}
 	}
-	t.ranged = t.ranged && r.Method == http.MethodGet
-	return t
+	if r.Method != http.MethodGet {
+		t &^= ranged
+	}
+	return t, reason
 }
 
-func (t *traits) header(name string, lines []string) {
+// judge returns what a header says of its request, and why the request bypasses, or "".
+func judge(name string, lines []string) (t traits, reason string) {
 	switch name {
 	case "Upgrade":
-		t.refuse(reasonUpgrade)
+		return 0, reasonUpgrade
 	case "Range":
-		t.ranged = true
+		return ranged, ""
 	case "If-Match", "If-Unmodified-Since":
-		t.refuse(reasonPrecondition)
+		return 0, reasonPrecondition
 	case "X-Http-Method-Override", "X-Http-Method", "X-Method-Override":
-		t.refuse(reasonOverride)
+		return 0, reasonOverride
 	case "Accept":
 		if slices.ContainsFunc(lines, func(l string) bool { return strings.HasPrefix(l, "text/event-stream") }) {
-			t.refuse(reasonEventStream)
+			return 0, reasonEventStream
 		}
 	case "If-None-Match", "If-Modified-Since":
-		t.conditional = true
+		return conditional, ""
 	case "Forwarded", "X-Url-Scheme":
-		t.forwarded = true
+		return forwarded, ""
 	default:
-		t.credential = t.credential || identifies(name)
-		t.forwarded = t.forwarded || strings.HasPrefix(name, "X-Forwarded-")
+		if identifies(name) {
+			t |= credential
+		}
+		if strings.HasPrefix(name, "X-Forwarded-") {
+			t |= forwarded
+		}
 	}
+	return t, ""
 }
 
 // identifies reports whether somebody may be known by a header of this name: one of HTTP's own, of API keys, or of proxies
@@ -97,13 +112,6 @@ func identifies(name string) bool {
 		return true
 	default:
 		return false
-	}
-}
-
-// refuse keeps, of several reasons, the first in the order of their names: the order of a map must not show.
-func (t *traits) refuse(reason string) {
-	if t.reason == "" || reason < t.reason {
-		t.reason = reason
 	}
 }
 

@@ -9,21 +9,22 @@ import (
 )
 
 // replay answers a request with a stored page. ops are the header differences to replay: the page's own, or all that
-// the handler made for the one request that ran it. t is what look has found in the request.
+// the handler made for the one request that ran it; by their address, so that all arguments are in registers. t is what
+// look has found in the request.
 func (m *Mount) replay(
-	w http.ResponseWriter, r *http.Request, t traits, p *page, ops []op, left time.Duration, s *source,
+	w http.ResponseWriter, r *http.Request, t traits, p *page, ops *[]op, left time.Duration, s *source,
 ) error {
 	h := w.Header()
 	alone := len(h) == 0 && !s.own // nobody else has set anything: nothing needs to be looked up
 	v, parts, encoded := &p.whole, false, false
-	if len(h) > 0 || t.ranged || m.compress {
+	if len(h) > 0 || t.has(ranged) || m.compress {
 		v, parts, encoded = m.represent(h, r, t, p, s)
 	}
-	unchanged := t.conditional && response.NotModified(r, p.status, v.etag, p.lastModified())
+	unchanged := t.has(conditional) && response.NotModified(r, p.status, v.etag, p.lastModified())
 	if unchanged {
-		applyUnchanged(h, ops)
+		applyUnchanged(h, *ops)
 	} else {
-		apply(h, ops)
+		apply(h, *ops)
 	}
 	switch {
 	case v.tags != nil:
