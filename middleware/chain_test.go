@@ -80,7 +80,7 @@ func TestChainAsksTheSkipper(t *testing.T) {
 	e := newEcho()
 	cache := newCache(t, echocache.Config{})
 	skipping, err := echocache.OutputConfig{
-		Cache: cache, Policy: output.For(hour), Skipper: func(c echo.Context) bool { return c.QueryParam("skip") != "" },
+		Cache: cache, Policy: output.For(hour).VaryQuery(), Skipper: func(c echo.Context) bool { return c.QueryParam("skip") != "" },
 	}.ToMiddleware()
 	if err != nil {
 		t.Fatal(err)

@@ -97,21 +97,17 @@ func (m *Mount) compressed(p *page, s *source) *variant {
 
 // compressHeld makes the compressed form of a page in memory and leaves it there, in a page that takes its place.
 func (m *Mount) compressHeld(p *page) *variant {
-	held, _, ok := m.cache.local.Peek([]byte(p.key))
-	if !ok || held.View() != any(p) {
-		return nil // evicted or replaced a moment ago: it is not worth the time
+	if p.held == nil || p.held.View() != any(p) {
+		return nil // it is not kept, or somebody else has made it
 	}
-	room := m.policy.maxBytes - int64(len(held.Record().Value))
+	room := m.policy.maxBytes - int64(len(p.held.Record().Value))
 	m.cache.at("compress")
 	body := gzipped(p.body, room)
 	if body == nil {
 		return nil
 	}
-	w := p.wire
-	w.gzip = body
-	q := newPage(&w)
-	q.apart = len(body)
-	held.SetView(q, q.size())
+	q := p.packed(body)
+	p.held.SetView(q, q.size())
 	return q.compressed
 }
 

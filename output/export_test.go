@@ -1,8 +1,10 @@
 package output
 
 import (
+	"bytes"
 	"errors"
 	"net/http"
+	"slices"
 	"time"
 )
 
@@ -27,15 +29,20 @@ func (c *Cache) KeyAndView(p Policy, d Door, r *http.Request, x Exchange, user s
 	return string(s.key), m.restrict(r.Context(), r, m.policy.canonicalQuery(r.URL.RawQuery, &s.segments), x.Scheme(t.has(forwarded))), nil
 }
 
-// Wire is a page as it is stored.
-type Wire = wire
+// Wire is a page as it is stored, and under which key.
+type Wire struct {
+	wire
+
+	key  string
+	room room
+}
 
 // Encode returns the wire form of a page.
-func (p *wire) Encode() []byte { return p.encode() }
+func (p *Wire) Encode() []byte { return p.encode(p.key) }
 
 // NewWire makes a page.
 func NewWire(key string, status int, ttl time.Duration, header http.Header, body []byte) *Wire {
-	return &wire{key: key, status: status, ttl: ttl, made: 1, modified: 2, ops: difference(http.Header{}, header), body: body}
+	return &Wire{key: key, wire: wire{status: status, ttl: ttl, made: 1, modified: 2, ops: difference(http.Header{}, header), body: body}}
 }
 
 // NewPackedWire makes a page of status 200 with a compressed form, which is taken as it is.
@@ -58,7 +65,38 @@ func AcceptsGzip(lines ...string) bool { return acceptsGzip(lines) }
 func Rangeable(line string) bool { return rangeable([]string{line}) }
 
 // Decode reads a page.
-func Decode(b []byte, key string) (*Wire, error) { return decode(b, []byte(key)) }
+func Decode(b []byte, key string) (*Wire, error) {
+	p := &Wire{key: key}
+	if err := p.decode(b, key, &p.room); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// Same reports whether two pages are the same.
+func (p *Wire) Same(q *Wire) bool {
+	return p.status == q.status && p.ttl == q.ttl && p.tail == q.tail && p.made == q.made && p.modified == q.modified &&
+		p.fixed == q.fixed && bytes.Equal(p.body, q.body) && bytes.Equal(p.gzip, q.gzip) &&
+		slices.EqualFunc(p.ops, q.ops, func(a, b op) bool {
+			return a.kind == b.kind && a.name == b.name && slices.Equal(a.values, b.values)
+		})
+}
+
+// Words is how many places the dictionary has, WordDate and WordTag which of them are no words.
+const (
+	Words    = len(words)
+	WordDate = wordDate
+	WordTag  = wordTag
+)
+
+// Word returns a word's place in the dictionary, and WordAt the word of a place.
+func Word(word string) int { return dictionary[word] }
+
+// WordAt returns the word of a place.
+func WordAt(place int) string { return words[place] }
+
+// Date returns a time as a Date field has it, or "".
+func Date(at int64) string { return string(appendDate(nil, at)) }
 
 // WireHead is where the checksummed part of a page begins.
 const WireHead = headOffset
@@ -91,7 +129,7 @@ func (p Policy) Canonical(raw string) string {
 
 // WireOf makes a page of what makes after of before.
 func WireOf(before, after http.Header) *Wire {
-	return &wire{key: "key", status: http.StatusOK, ttl: time.Second, ops: difference(before, after)}
+	return &Wire{key: "key", wire: wire{status: http.StatusOK, ttl: time.Second, ops: difference(before, after)}}
 }
 
 // Replay replays a page's headers on those of an answer.

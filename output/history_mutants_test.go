@@ -76,7 +76,7 @@ var mistakes = map[string]map[string]mutant{
 			"p.making.Load() || !p.making.CompareAndSwap(false, true) {", "!MUTANT && (p.making.Load() || !p.making.CompareAndSwap(false, true)) {",
 		}, "TestCompressHasOneMaker|TestCompressIsDoneOnce"},
 		"what a hit has compressed does not count": {"page.go", []string{
-			"fixed + clocks + p.apart\n", "fixed + clocks + p.apart\n\tif MUTANT {\n\t\tsize -= p.apart\n\t}\n",
+			"clocks + length + p.apart\n", "clocks + length + p.apart\n\tif MUTANT {\n\t\tsize -= p.apart\n\t}\n",
 		}, "TestI8_TheCompressedForm"},
 		"what was found before stands in for a failure": {"stale.go", []string{
 			"\tp, left, _ := q.lookUp(context.WithoutCancel", "\tif MUTANT {\n\t\treturn q.stale, q.staleLeft\n\t}\n\tp, left, _ := q.lookUp(context.WithoutCancel",
@@ -108,9 +108,26 @@ var mistakes = map[string]map[string]mutant{
 		"what is stale in memory hides what is fresh behind it": {"miss.go", []string{
 			"left <= 0 && q.cache.past != nil {", "left <= 0 && q.cache.past != nil && !MUTANT {",
 		}, "TestStaleInMemoryHidesNothingFresh"},
+		"an entry of another key is believed": {"wire.go", []string{
+			"\treturn crc32.Update(crc32.Checksum(head, castagnoli), castagnoli,", "\tif MUTANT {\n\t\tkey = \"\"\n\t}\n\treturn crc32.Update(crc32.Checksum(head, castagnoli), castagnoli,",
+		}, "TestI9_ADamagedEntryIsRefused"},
+		"a value may be of two lines":     {"wire.go", []string{"!oneLine(r.rest[:n])", "!MUTANT && !oneLine(r.rest[:n])"}, "TestI9_AForgedEntryIsRefused"},
+		"a date is believed of any field": {"wire.go", []string{`if name != "Date" || room.dated`, `if name != "Date" && !MUTANT || room.dated`}, "TestI9_AForgedEntryIsRefused"},
+		"a dictionary has changed":        {"words.go", []string{`"Content-Type", "Etag",`, `map[bool]string{true: "Content-Typ", false: "Content-Type"}[MUTANT], "Etag",`}, "TestTheDictionary"},
 		"what may have been evicted is shown stale": {"offline.go", []string{
 			"p == nil || left <= p.tail {", "p == nil || left <= p.tail && !MUTANT {",
 		}, "TestStaleIsNotShownOffline"},
+	},
+	"middleware": {
+		"a handler gets another's closure": {"chain.go", []string{
+			"if identity(known.next) == id {", "if identity(known.next) == id || MUTANT {",
+		}, "TestChain"},
+		"handlers are told apart by their code": {"chain.go", []string{
+			"return *(*uintptr)(unsafe.Pointer(&f))", "if MUTANT {\n\t\treturn **(**uintptr)(unsafe.Pointer(&f))\n\t}\n\treturn *(*uintptr)(unsafe.Pointer(&f))",
+		}, "TestChain"},
+		"whom to skip is remembered": {"chain.go", []string{
+			"\t\tif k.skip != nil && k.skip(c) {", "\t\tif !MUTANT && k.skip != nil && k.skip(c) {",
+		}, "TestChain"},
 	},
 	"internal/flight": {
 		"Seal does nothing":                    {"flight.go", []string{"f.sealed = true", "f.sealed = !MUTANT"}, "."},
@@ -135,14 +152,17 @@ func TestMutantsOfTheSourceAreCaught(t *testing.T) {
 			}
 			binary := mutants.Build(t, filepath.Join("..", in), edits)
 			control := "."
-			if in == "output" {
-				control = "TestI1_EvictionAt|TestStampede|TestUncacheable|Stale|Compress|Range|Encod"
+			switch in {
+			case "output":
+				control = "TestI1_EvictionAt|TestStampede|TestUncacheable|TestI9|TestTheDictionary|Stale|Compress|Range|Encod"
+			case "middleware":
+				control = "TestChain"
 			}
-			if said, found := runMutant(t, binary, "", control); found {
+			if said, found := runMutant(t, binary, "", control, in == "output"); found {
 				t.Fatalf("the tests fail without a mutant:\n%s", said)
 			}
 			for name, m := range all {
-				if said, found := runMutant(t, binary, name, m.test); !found {
+				if said, found := runMutant(t, binary, name, m.test, in == "output"); !found {
 					t.Errorf("%s: %s does not find it:\n%s", name, m.test, said)
 				}
 			}
@@ -151,10 +171,11 @@ func TestMutantsOfTheSourceAreCaught(t *testing.T) {
 }
 
 // runMutant runs tests with a mutant, or with none if name is "". It returns what they say, and whether they failed.
-func runMutant(t *testing.T, binary, name, tests string) (said string, found bool) {
+// draws says that the tests draw what they do.
+func runMutant(t *testing.T, binary, name, tests string, draws bool) (said string, found bool) {
 	t.Helper()
 	args := []string{"-test.short", "-test.failfast", "-test.timeout", "60s", "-test.run", tests}
-	if tests != "." { // those of package output draw
+	if draws {
 		args = append(args, "-rapid.nofailfile", "-rapid.shrinktime", "1ms")
 	}
 	// The tests of the mutants need no file of the package.

@@ -65,6 +65,9 @@ func (f *Fill) record(a *answer, policyTTL time.Duration) (store.Record, *page, 
 	}
 	if !exact {
 		ttl -= time.Duration(rand.Float64() * q.policy.jitter * float64(ttl))
+		if ttl > time.Second {
+			ttl = ttl.Truncate(time.Millisecond) // it takes fewer bytes
+		}
 	}
 	ttl = min(ttl, maxTTL)
 	tags := make([]string, 0, implicitTags+len(f.tags)+len(added))
@@ -81,7 +84,7 @@ func (f *Fill) record(a *answer, policyTTL time.Duration) (store.Record, *page, 
 	if a.told {
 		a.set(opCapped, "Cache-Control", a.header.Get("Cache-Control"))
 	}
-	w := &wire{key: q.key, status: a.status, ttl: ttl, tail: q.policy.tailFor(a.status), made: now.Unix(), body: a.body}
+	w := &wire{status: a.status, ttl: ttl, tail: q.policy.tailFor(a.status), made: now.Unix(), body: a.body}
 	if q.policy.compress {
 		w.gzip, w.fixed = a.compress(q.compressesNow(), q.policy.maxBytes-int64(len(a.body)))
 	}
@@ -91,19 +94,19 @@ func (f *Fill) record(a *answer, policyTTL time.Duration) (store.Record, *page, 
 			w.modified = t.Unix()
 		}
 	}
-	value := w.encode()
+	value := w.encode(q.key)
 	if int64(len(value)) > q.policy.maxBytes && w.gzip != nil {
 		w.gzip, w.fixed = nil, true
-		value = w.encode()
+		value = w.encode(q.key)
 	}
 	if int64(len(value)) > q.policy.maxBytes {
 		return store.Record{}, nil, reasonTooLarge
 	}
-	back, err := decode(value, []byte(q.key))
+	p, err := newPage(value, q.key)
 	if err != nil {
 		return store.Record{}, nil, reasonRefused
 	}
-	return store.Record{Value: value, Tags: tags, TTL: ttl + w.tail, Fence: f.fence}, newPage(back), ""
+	return store.Record{Value: value, Tags: tags, TTL: ttl + w.tail, Fence: f.fence}, p, ""
 }
 
 // keep stores the page, releases those who wait with the verdict, and answers this request.

@@ -9,7 +9,7 @@ import (
 
 // wireVersion is the version of the entry's layout. It is part of every key, so that releases with different layouts
 // keep entries of their own.
-const wireVersion = 2
+const wireVersion = 3
 
 // pageKind is the first field of a page's key. A value's key begins otherwise.
 const pageKind = "page"

@@ -99,12 +99,12 @@ func (q *request) lookUpBy(
 	if f.Record == nil || f.Left <= 0 {
 		return nil, 0, f.Fence
 	}
-	w, err := decode(f.Record.Value, []byte(q.key))
+	p, err := newPage(f.Record.Value, q.key)
 	if err != nil {
 		q.damaged(q.key)
 		return nil, 0, store.Fence{} // the drop moved the fence; this fill is for this request only
 	}
-	return newPage(w), f.Left - w.tail, f.Fence
+	return p, f.Left - p.tail, f.Fence
 }
 
 // maxFenced is how often a request looks again after an eviction beat the fill it waited for.

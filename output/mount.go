@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"unsafe"
 
 	"github.com/echocache/echocache/internal/mark"
 	"github.com/echocache/echocache/store"
@@ -189,12 +190,12 @@ func (m *Mount) peek(key []byte) (*page, time.Duration) {
 
 // pageIn decodes the page in a record, and leaves it there for later readers. It returns nil if it cannot be read.
 func (m *Mount) pageIn(held store.Held, key []byte) *page {
-	w, err := decode(held.Record().Value, key)
+	p, err := newPage(held.Record().Value, unsafe.String(unsafe.SliceData(key), len(key)))
 	if err != nil {
 		m.damaged(string(key))
 		return nil
 	}
-	p := newPage(w)
+	p.held = held
 	held.SetView(p, p.size())
 	return p
 }

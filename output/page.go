@@ -5,8 +5,10 @@ import (
 	"strconv"
 	"sync/atomic"
 	"time"
+	"unsafe"
 
 	"github.com/echocache/echocache/response"
+	"github.com/echocache/echocache/store"
 )
 
 // page is an entry ready to be replayed: everything that all its answers share is made once. It is immutable but for
@@ -21,7 +23,8 @@ type page struct {
 
 	compressed *variant    // nil if there is none (yet)
 	making     atomic.Bool // somebody makes it, or has tried to
-	apart      int         // what it occupies besides the record, in bytes
+	held       store.Held  // where the page is kept in memory; nil if it is not
+	apart      int         // what it occupies besides the record and itself, in bytes
 }
 
 // clock holds the header values that change with time, as they stood at one second.
@@ -33,36 +36,59 @@ type clock struct {
 	control  []string // of Cache-Control; nil if it does not change with time
 }
 
-func newPage(w *wire) *page {
-	p := &page{wire: *w, whole: variant{body: w.body}}
-	if etag := find(w.ops, "Etag"); len(etag) > 0 {
+// roomy is a page with the memory that its fields take, so that it is one allocation.
+type roomy struct {
+	page
+
+	fields room
+}
+
+// newPage decodes the page that was stored as b under a key. It borrows from b, which must not change afterwards.
+func newPage(b []byte, key string) (*page, error) {
+	p := &roomy{}
+	if err := p.decode(b, key, &p.fields); err != nil {
+		return nil, err
+	}
+	p.apart = p.fields.size(p.ops)
+	p.prepare()
+	return &p.page, nil
+}
+
+// prepare makes of what was stored what all answers share.
+func (p *page) prepare() {
+	p.whole = variant{body: p.body}
+	if etag := find(p.ops, "Etag"); len(etag) > 0 {
 		p.whole.etag = etag[0]
 	}
-	if bodyAllowed(w.status) {
-		p.whole.length = []string{strconv.Itoa(len(w.body))}
+	if bodyAllowed(p.status) {
+		p.whole.length = []string{strconv.Itoa(len(p.body))}
 	}
-	if i := slices.IndexFunc(w.ops, func(o op) bool { return o.kind == opCapped }); i >= 0 {
-		p.capped = w.ops[i].values
+	if i := slices.IndexFunc(p.ops, func(o op) bool { return o.kind == opCapped }); i >= 0 {
+		p.capped = p.ops[i].values
 	}
-	if len(w.gzip) > 0 {
-		p.compressed = gzipVariant(w.gzip, p.whole.etag)
+	if len(p.gzip) > 0 {
+		p.compressed = gzipVariant(p.gzip, p.whole.etag)
 	}
-	p.controlled = touched(w.ops, "Cache-Control") || touched(w.ops, "Expires")
-	return p
+	p.controlled = touched(p.ops, "Cache-Control") || touched(p.ops, "Expires")
+}
+
+// packed returns the page with a compressed form, which has the fields of this one.
+func (p *page) packed(gzip []byte) *page {
+	q := &page{wire: p.wire, held: p.held, apart: int(unsafe.Sizeof(page{})) + p.apart + len(gzip)}
+	q.gzip = gzip
+	q.prepare()
+	return q
 }
 
 // size returns what the page occupies besides the entry it borrows from, in bytes.
 func (p *page) size() int {
-	const fixed, clocks = 384, 192 // the structs with their strings
-	size := fixed + clocks + p.apart
+	const clocks, length = 192, 24 // the structs with their strings
+	size := int(unsafe.Sizeof(*p)) + clocks + length + p.apart
 	if p.compressed != nil {
 		size += 192 + len(p.whole.etag) // the struct with its strings
 	}
 	if p.capped != nil {
 		size += 16 + len(p.capped[0])
-	}
-	for i := range p.ops {
-		size += 48 + 16*len(p.ops[i].values)
 	}
 	return size
 }

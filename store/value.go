@@ -3,16 +3,21 @@ package store
 import (
 	"encoding/binary"
 	"errors"
+	"hash/crc32"
 	"strings"
 	"time"
+	"unsafe"
 )
 
 // valueVersion is the version of a value's layout. A value of another is a miss.
-const valueVersion = 1
+const valueVersion = 2
 
 // value is what stands in the record of a value, and, beside it in memory, what was decoded from that.
 //
-//	version, flags, kind's id, fresh and tail in nanoseconds, key, ETag, Last-Modified in seconds, payload to the end
+//	version, checksum, flags, kind's id, fresh and tail in nanoseconds, ETag, Last-Modified in seconds, payload to the end
+//
+// The checksum is CRC-32C of everything behind it, and of the key, in four bytes, little endian. The key is not there: under
+// another one it is no value.
 type value struct {
 	id       [8]byte
 	absent   bool          // the load returned ErrNotFound; there is no payload
@@ -37,37 +42,51 @@ func (v *value) left(record time.Duration) time.Duration { return record - v.tai
 func (v *value) age(record time.Duration) time.Duration { return v.fresh + v.tail - record }
 
 func (v *value) encode(key string) []byte {
-	const most = 2 + 8 + 5*binary.MaxVarintLen64
-	b := make([]byte, 0, most+len(key)+len(v.etag)+len(v.payload))
+	const most = valueHead + 1 + 8 + 4*binary.MaxVarintLen64
+	b := make([]byte, valueHead, most+len(v.etag)+len(v.payload))
+	b[0] = valueVersion
 	var flags byte
 	if v.absent {
 		flags = flagAbsent
 	}
-	b = append(b, valueVersion, flags)
+	b = append(b, flags)
 	b = append(b, v.id[:]...)
 	b = binary.AppendUvarint(b, uint64(v.fresh))
 	b = binary.AppendUvarint(b, uint64(v.tail))
-	b = appendField(b, key)
 	b = appendField(b, v.etag)
 	b = binary.AppendVarint(b, v.modified)
-	return append(b, v.payload...)
+	b = append(b, v.payload...)
+	binary.LittleEndian.PutUint32(b[1:], valueChecksum(b, key))
+	return b
+}
+
+// valueHead is where what the checksum covers begins.
+const valueHead = 5
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+func valueChecksum(b []byte, key string) uint32 {
+	return crc32.Update(crc32.Checksum(b[valueHead:], castagnoli), castagnoli, unsafe.Slice(unsafe.StringData(key), len(key)))
 }
 
 // decodeValue reads what encode has written, under the same key. It borrows from b.
 func decodeValue(b []byte, key string) (*value, error) {
 	v := new(value)
-	if len(b) < 2+len(v.id) || b[0] != valueVersion || b[1]&^flagAbsent != 0 {
+	if len(b) < valueHead+1+len(v.id) || b[0] != valueVersion || valueChecksum(b, key) != binary.LittleEndian.Uint32(b[1:]) {
 		return nil, errNotAValue
 	}
-	v.absent = b[1] == flagAbsent
-	copy(v.id[:], b[2:])
-	r := reader{rest: b[2+len(v.id):]}
+	b = b[valueHead:]
+	if b[0]&^flagAbsent != 0 {
+		return nil, errNotAValue
+	}
+	v.absent = b[0] == flagAbsent
+	copy(v.id[:], b[1:])
+	r := reader{rest: b[1+len(v.id):]}
 	v.fresh, v.tail = r.duration(), r.duration()
-	own := r.field()
 	v.etag = strings.Clone(r.field())
 	v.modified = r.varint()
 	v.payload = r.rest
-	if r.bad || own != key || v.fresh <= 0 || v.fresh+v.tail < 0 || v.absent && len(v.payload) > 0 {
+	if r.bad || v.fresh <= 0 || v.fresh+v.tail < 0 || v.absent && len(v.payload) > 0 {
 		return nil, errNotAValue
 	}
 	return v, nil

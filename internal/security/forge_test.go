@@ -8,12 +8,13 @@ import (
 	"io"
 	"math"
 	"math/rand/v2"
-	"strconv"
+	"slices"
 	"strings"
 )
 
 // Whoever can write to the server and has read the source can make records that are right in every respect, as is done
-// here: the layouts stand in store/redisstore/wire.go and output/wire.go.
+// here: the layouts stand in store/redisstore/wire.go and output/wire.go. The checksums are of the key as well, which does not
+// stand there; but from two of them what it adds can be found.
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
@@ -32,24 +33,28 @@ var forgeries = map[string][]forgery{
 	},
 	"entry replaced by a 1 MB gzip that expands to 10 GB": {
 		{"for the record", func(string) string { return string(bomb()) }},
-		{"for the page in it", value(func([]byte) []byte { return bomb() })},
-		{"for the compressed form of the page", value(func(v []byte) []byte {
+		{"for the page in it", value(func(keySum, []byte) []byte { return bomb() })},
+		{"for the compressed form of the page", value(func(k keySum, v []byte) []byte {
 			end := bodyAt(v[5:]) + 5
 			packed := bomb()
 			head := binary.AppendUvarint(v[5:end-1:end-1], uint64(len(packed)))
-			return append(pageOf(head, v[end:]), packed...)
+			return append(k.pageOf(head, v[end:]), packed...)
 		})},
 	},
 	"every entry overwritten with 4 KiB random bytes": {
 		{"for the record", func(string) string { return string(noise()) }},
-		{"for the page in it", value(func([]byte) []byte { return noise() })},
-		{"after the head", func(r string) string { return r[:strings.IndexByte(r, '\n')+1] + string(noise()) }},
+		{"for the page in it", value(func(keySum, []byte) []byte { return noise() })},
+		{"after the head", func(r string) string { return r[:partsOf(r).text] + string(noise()) }},
 	},
 	"varint lengths set to 2^40 and 2^63-1": {
-		{"of the record's key, 2^40", func(r string) string { return promised(r, 1<<40) }},
-		{"of the record's key, 2^63-1", func(r string) string { return promised(r, math.MaxInt64) }},
-		{"of the page's key, 2^40", value(func(v []byte) []byte { return pageOf(binary.AppendUvarint(nil, 1<<40), v[5:]) })},
-		{"of the page's key, 2^63-1", value(func(v []byte) []byte { return pageOf(binary.AppendUvarint(nil, math.MaxInt64), v[5:]) })},
+		{"of a tag, 2^40", func(r string) string { return promised(r, 1<<40) }},
+		{"of a tag, 2^63-1", func(r string) string { return promised(r, math.MaxInt64) }},
+		{"of the page's text, 2^40", page(func(head, body []byte) ([]byte, []byte) {
+			return binary.AppendUvarint(slices.Clip(head[:textAt(head)]), 1<<40), body
+		})},
+		{"of the page's text, 2^63-1", page(func(head, body []byte) ([]byte, []byte) {
+			return binary.AppendUvarint(slices.Clip(head[:textAt(head)]), math.MaxInt64), body
+		})},
 		{"of the body, 2^40", page(func(head, body []byte) ([]byte, []byte) {
 			return append(binary.AppendUvarint(head[:len(head)-2:len(head)-2], 1<<40), 0), body
 		})},
@@ -69,78 +74,100 @@ var forgeries = map[string][]forgery{
 }
 
 // value forges the value of a record and leaves the rest, with the right checksums.
-func value(change func([]byte) []byte) func(string) string {
+func value(change func(k keySum, v []byte) []byte) func(string) string {
 	return func(record string) string {
-		from, at := recordParts([]byte(record))
-		b := []byte(record[:at])
-		size, n := binary.Uvarint([]byte(record[at:]))
-		v := change([]byte(record[at+n : at+n+int(size)]))
-		b = append(binary.AppendUvarint(b, uint64(len(v))), v...)
-		return string(binary.LittleEndian.AppendUint32(b, crc32.Checksum(b[from:], castagnoli)))
+		at := partsOf(record)
+		k := keySumOf(record)
+		v := change(k, []byte(record[at.value:at.end]))
+		return k.recordOf(record[:at.epoch], record[at.epoch:at.value], string(v))
 	}
 }
 
-// promised is a record whose key claims to be so long, with the right checksum.
+// promised is a record whose first tag claims to be so long, with the right checksum.
 func promised(record string, size uint64) string {
-	from, at := headEnd([]byte(record))
-	b := []byte(record[:at])
-	for range 2 { // TTL, sliding
-		_, n := binary.Uvarint([]byte(record[len(b):]))
-		b = append(b, record[len(b):len(b)+n]...)
-	}
-	b = append(binary.AppendUvarint(b, size), "short"...)
-	return string(binary.LittleEndian.AppendUint32(b, crc32.Checksum(b[from:], castagnoli)))
+	at := partsOf(record)
+	_, ttl := binary.Uvarint([]byte(record[at.text:]))
+	summed := binary.AppendUvarint([]byte(record[at.epoch:at.text+ttl]), size)
+	return keySumOf(record).recordOf(record[:at.epoch], string(summed), "short")
 }
 
-// headEnd returns where the checksum begins to count, and where the head ends.
-func headEnd(record []byte) (from, end int) {
-	line := bytes.IndexByte(record, '\n')
-	words := strings.Fields(string(record[:line]))
-	digests, _ := strconv.Atoi(words[len(words)-1])
-	return len(words[0]) + len(words[1]) + len(words[2]) + 3, line + 1 + 16*digests
-}
+// parts are where a record's epoch begins, what may be sealed, the value, and where that ends.
+type parts struct{ epoch, text, value, end int }
 
-// recordParts returns where the checksum begins to count, and where the length of the value stands.
-func recordParts(record []byte) (from, at int) {
-	from, at = headEnd(record)
+func partsOf(record string) (at parts) {
+	at.epoch = strings.Index(record, " ") + 1
+	tags := int(record[at.epoch+16]) // nothing here slides
+	at.text = at.epoch + 17 + 8*tags
+	at.value = at.text
 	number := func() int {
-		v, n := binary.Uvarint(record[at:])
-		at += n
+		v, n := binary.Uvarint([]byte(record[at.value:]))
+		at.value += n
 		return int(v)
 	}
 	number() // TTL
-	number() // sliding
-	at += number()
-	for tags := number(); tags > 0; tags-- {
-		at += number()
+	for range tags {
+		at.value += number()
 	}
-	return from, at
+	at.end = len(record) - 4
+	return at
 }
 
-// page forges the head and the body of a page in its record: the head from the key to the lengths of the bodies.
+// keySum is what can be known of a key from what it adds to checksums: its length, and its own checksum.
+type keySum struct {
+	length int
+	sum    uint32
+}
+
+// keySumOf finds it where it is the same for the checksum of a record and that of the page in it. Of what is sealed nothing
+// is found, nor needed.
+func keySumOf(record string) (k keySum) {
+	at := partsOf(record)
+	page := []byte(record[at.value:at.end])
+	outer, inner := []byte(record[at.epoch:at.value]), page[5:5+bodyAt(page[5:])]
+	for k.length = range 8 << 10 {
+		k.sum = 0
+		k.sum = k.of(outer) ^ binary.LittleEndian.Uint32([]byte(record[at.end:]))
+		if k.of(inner) == binary.LittleEndian.Uint32(page[1:]) {
+			return k
+		}
+	}
+	panic("no key explains the checksums")
+}
+
+// of returns the checksum of b with the key behind it.
+func (k keySum) of(b []byte) uint32 {
+	zeros := make([]byte, k.length)
+	return ^crc32.Update(^crc32.Checksum(b, castagnoli), castagnoli, zeros) ^ k.sum
+}
+
+// recordOf puts the checksum behind a record.
+func (k keySum) recordOf(before, summed, value string) string {
+	b := []byte(before + summed + value)
+	return string(binary.LittleEndian.AppendUint32(b, k.of([]byte(summed))))
+}
+
+// page forges the head and the body of a page in its record: the head from the status to the lengths of the bodies.
 func page(change func(head, body []byte) ([]byte, []byte)) func(string) string {
-	return value(func(v []byte) []byte {
+	return value(func(k keySum, v []byte) []byte {
 		end := bodyAt(v[5:]) + 5
 		head, body := change(v[5:end:end], v[end:])
 		if len(body) != len(v[end:]) { // its length has to be right
 			head = append(binary.AppendUvarint(head[:len(head)-2:len(head)-2], uint64(len(body))), 0)
 		}
-		return pageOf(head, body)
+		return k.pageOf(head, body)
 	})
 }
 
 // pageOf puts version and checksum before a page.
-func pageOf(head, body []byte) []byte {
-	b := binary.LittleEndian.AppendUint32([]byte{pageVersion}, crc32.Checksum(head, castagnoli))
+func (k keySum) pageOf(head, body []byte) []byte {
+	b := binary.LittleEndian.AppendUint32([]byte{pageVersion}, k.of(head))
 	return append(append(b, head...), body...)
 }
 
-const pageVersion = 2
+const pageVersion = 3
 
-// fieldsAt returns where the number of fields stands in a head.
-func fieldsAt(head []byte) int {
-	size, at := binary.Uvarint(head)
-	at += int(size)
+// textAt returns where the length of the text stands in a head.
+func textAt(head []byte) (at int) {
 	for range 5 { // status, ttl, tail, made, modified
 		_, n := binary.Uvarint(head[at:])
 		at += n
@@ -148,8 +175,15 @@ func fieldsAt(head []byte) int {
 	return at
 }
 
-// bodyAt returns where a head ends.
-func bodyAt(head []byte) int {
+// fieldsAt returns where the number of fields stands in a head.
+func fieldsAt(head []byte) int {
+	at := textAt(head)
+	size, n := binary.Uvarint(head[at:])
+	return at + n + int(size)
+}
+
+// lengthsAt returns where the lengths of the bodies stand in a head.
+func lengthsAt(head []byte) int {
 	at := fieldsAt(head)
 	number := func() int {
 		v, n := binary.Uvarint(head[at:])
@@ -157,31 +191,42 @@ func bodyAt(head []byte) int {
 		return int(v)
 	}
 	for fields := number(); fields > 0; fields-- {
-		at++ // the kind
-		at += number()
-		for values := number(); values > 0; values-- {
-			at += number()
+		values := 1
+		if at++; head[at-1] < 0x80 { // else its name is in that
+			number() // the name
+			values = number()
+		}
+		for range values {
+			if number() == 3 { // an entity tag
+				at += 16
+			}
 		}
 	}
-	number() // body length
-	number() // gzip length
+	return at
+}
+
+// bodyAt returns where a head ends.
+func bodyAt(head []byte) int {
+	at := lengthsAt(head)
+	for range 2 {
+		_, n := binary.Uvarint(head[at:])
+		at += n
+	}
 	return at
 }
 
 // splitting gives a page one more field, whose value would be several if it were written as it is.
 func splitting(head []byte) []byte {
-	at := fieldsAt(head)
-	count, n := binary.Uvarint(head[at:])
-	b := binary.AppendUvarint(bytes.Clone(head[:at]), count+1)
-	b = append(b, 0)
-	for _, text := range []string{"X-Fine", "", "a\r\nX-Evil: 1\r\n\r\n<script>"} {
-		if text == "" {
-			b = append(b, 1) // value
-			continue
-		}
-		b = append(binary.AppendUvarint(b, uint64(len(text))), text...)
-	}
-	return append(b, head[at+n:]...)
+	const name, value = "X-Fine", "a\r\nX-Evil: 1\r\n\r\n<script>"
+	from, fields, lengths := textAt(head), fieldsAt(head), lengthsAt(head)
+	size, n := binary.Uvarint(head[from:])
+	text := string(head[from+n:from+n+int(size)]) + name + value
+	count, counted := binary.Uvarint(head[fields:])
+	b := binary.AppendUvarint(bytes.Clone(head[:from]), uint64(len(text)))
+	b = binary.AppendUvarint(append(b, text...), count+1)
+	b = append(b, head[fields+counted:lengths]...)
+	b = append(b, 0, 2*byte(len(name)), 1, 2*byte(len(value)))
+	return append(b, head[lengths:]...)
 }
 
 // bomb is a megabyte of gzip that becomes a gigabyte: deflate packs a thousandfold at most, so ten are not to be had.

@@ -120,12 +120,10 @@ func fenceOf(reply []any) (f store.Fence, ok bool) {
 	}
 	name, _ := reply[1].(string)
 	tick, ok := reply[2].(int64)
-	if !ok || tick < 0 || len(name) != 2*len(f.Epoch) {
+	if !ok || tick < 0 || len(name) != len(f.Epoch) {
 		return f, false
 	}
-	if _, err := hex.Decode(f.Epoch[:], []byte(name)); err != nil {
-		return store.Fence{}, false
-	}
+	copy(f.Epoch[:], name)
 	f.Tick = uint64(tick)
 	return f, true
 }

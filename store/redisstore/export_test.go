@@ -1,6 +1,7 @@
 package redisstore
 
 import (
+	"bytes"
 	"context"
 	"strconv"
 	"sync/atomic"
@@ -24,13 +25,16 @@ func (s *Store) Encoded(key string, r store.Record) (whole, head []byte) {
 	if err != nil {
 		return nil, nil
 	}
-	const before = "1 0 7 "
-	whole = append([]byte(before), body...)
-	line := 0
-	for whole[line] != '\n' {
-		line++
+	before := "27 "
+	if r.Sliding > 0 {
+		before = "37 60000 "
 	}
-	return whole, whole[:line+1+16*(len(r.Tags)+1)]
+	whole = append([]byte(before), body...)
+	from := len(before) + 16 + 1
+	if r.Sliding > 0 {
+		from += bytes.IndexByte(whole[from:], '\n') + 1
+	}
+	return whole, whole[:from+digestBytes*len(r.Tags)]
 }
 
 // Records returns how many records of the namespace the server holds.
@@ -90,7 +94,7 @@ return 1
 	d := s.tagDigest(tag)
 	for i := range s.places {
 		p := &s.places[i]
-		if err := s.client.Eval(ctx, unevicting, []string{p.clock, p.table}, d[:]).Err(); err != nil {
+		if err := s.client.Eval(ctx, unevicting, []string{p.clock, p.table}, d).Err(); err != nil {
 			return err
 		}
 	}

@@ -10,7 +10,7 @@ import (
 
 // layoutVersion is the version of the clock's layout and of the head of a record, as far as it concerns who evicts
 // whom. Instances with different ones must not share a namespace, and do not.
-const layoutVersion = 1
+const layoutVersion = 2
 
 // place is what is the same for all keys of one shard.
 type place struct {
@@ -35,15 +35,23 @@ func layout(shards int) string {
 // keySum is how many bytes the hash of a key has, with which its name at the server ends in hexadecimal.
 const keySum = sha256.Size
 
-// digest is a tag as the table knows it: 128 bits, so that nobody finds two names with one digest.
-type digest [16]byte
+// digestBytes is how long a tag is as the table knows it. Two tags with one digest are evicted together, which costs fills
+// and nothing else; by chance that happens to one in a hundred billion records while the table is full, and whoever wants
+// it for a certain tag has to try 2⁶⁴ names.
+const digestBytes = 8
+
+// selfLetters is how much of a record's name at the server stands in the table for its key: as many bits, which the scripts
+// read off the name. A tag's digest is never so long.
+const selfLetters = 2 * digestBytes
 
 // entry is where a record lies.
 type entry struct {
 	shard int
 	name  string // its key at the server
-	self  digest // the tag that its key stands for
 }
+
+// self returns the tag that the record's key stands for.
+func (e entry) self() string { return e.name[len(e.name)-selfLetters:] }
 
 // locate returns where the record under key lies.
 func (s *Store) locate(key string) entry {
@@ -52,17 +60,16 @@ func (s *Store) locate(key string) entry {
 	prefix, what := s.places[shard].entries, label(key)
 	name := make([]byte, 0, len(prefix)+len(what)+1+2*len(sum))
 	name = append(append(append(name, prefix...), what...), ':')
-	// A tag's digest is the first half of a hash, a key's the second half: they differ even where the names do not.
-	return entry{shard, string(hex.AppendEncode(name, sum[:])), digest(sum[16:])}
+	return entry{shard, string(hex.AppendEncode(name, sum[:]))}
 }
 
-// tagDigest returns the digest of a tag. The namespace is part of it.
-func (s *Store) tagDigest(tag string) digest {
+// tagDigest returns what a tag is in the table. The namespace is part of it.
+func (s *Store) tagDigest(tag string) string {
 	b := make([]byte, 0, 128)
 	b = binary.AppendUvarint(b, uint64(len(s.config.Namespace)))
 	b = append(append(b, s.config.Namespace...), tag...)
 	sum := sha256.Sum256(b)
-	return digest(sum[:16])
+	return string(sum[:digestBytes])
 }
 
 // maxLabel bounds the readable part of a record's key.

@@ -2,7 +2,6 @@ package redisstore
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
@@ -75,10 +74,9 @@ func (s *Store) Place(key string, tags []string) (part int, names []string) {
 	}
 	at := s.locate(key)
 	names = make([]string, 1, 2+len(tags))
-	names[0] = string(at.self[:])
+	names[0] = at.self()
 	for _, tag := range tags {
-		d := s.tagDigest(tag)
-		names = append(names, string(d[:]))
+		names = append(names, s.tagDigest(tag))
 	}
 	return at.shard, names
 }
@@ -107,7 +105,7 @@ func (s *Store) Poll(ctx context.Context, holder string, lease time.Duration, se
 		c := s.newCall(known.scripts().poll, i)
 		epoch, tick := "-", uint64(0)
 		if i < len(seen) {
-			epoch, tick = hex.EncodeToString(seen[i].Epoch[:]), seen[i].Tick
+			epoch, tick = string(seen[i].Epoch[:]), seen[i].Tick
 		}
 		c.args = append(c.args, epoch, strconv.FormatUint(tick, 10), holder,
 			strconv.FormatUint(number, 10)+":"+strconv.FormatInt(milliseconds(lease), 10))
@@ -220,7 +218,7 @@ func (s *Store) acknowledged(ctx context.Context, calls []*call) error {
 		for i := 3; i+1 < len(reply); i += 2 {
 			field, _ := reply[i].(string)
 			said, _ := reply[i+1].(string)
-			w := waiting{clock: c.keys[0], field: field, said: said, epoch: hex.EncodeToString(fence.Epoch[:]), tick: fence.Tick}
+			w := waiting{clock: c.keys[0], field: field, said: said, epoch: string(fence.Epoch[:]), tick: fence.Tick}
 			if applied, lease := readHolder(said); applied < fence.Tick {
 				w.until = answered.Add(leaseMargin(min(lease, s.config.Lease)))
 				holders = append(holders, w)

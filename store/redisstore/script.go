@@ -40,7 +40,8 @@ local id = '-'
 
 // clockwork opens the clock, or begins a new epoch if it or its table is lost, half lost, damaged, or carried on by
 // another server. An epoch's name is hashed with the server's time, so that a command sent twice does not begin the
-// same epoch twice. parse reads the head of a record from where its epoch begins, fresh judges it.
+// same epoch twice. began reads what a script has written before a record, parse the record's head, which lies under key, from
+// where its epoch begins; fresh judges it.
 const clockwork = `
 local m = redis.pcall('HMGET', KEYS[1], 'l', 'e', 'i', 'c', 'n', 'f')
 local held = redis.pcall('ZCARD', KEYS[2])
@@ -48,17 +49,28 @@ if m[1] and m[1] ~= ARGV[1] then return {-2, m[1]} end
 local epoch, clock, floor = m[2], tonumber(m[4] or ''), tonumber(m[6] or '')
 if m.err or type(held) == 'table' or not epoch or not clock or not floor or m[3] ~= id or tonumber(m[5] or '') ~= held then
   local t = redis.call('TIME')
-  epoch, clock, floor = string.sub(redis.sha1hex(ARGV[2] .. t[1] .. '.' .. t[2]), 1, 32), 1, 0
+  local name = string.sub(redis.sha1hex(ARGV[2] .. t[1] .. '.' .. t[2]), 1, 32)
+  epoch, clock, floor = string.gsub(name, '..', function(h) return string.char(tonumber(h, 16)) end), 1, 0
   redis.call('UNLINK', KEYS[1], KEYS[2])
   redis.call('HSET', KEYS[1], 'l', ARGV[1], 'e', epoch, 'i', id, 'c', 1, 'n', 0, 'f', 0)
 end
-local function parse(s, at)
-  local e, slide, n, from = string.match(s, '^(%x+) (%d+) (%d+)\n()', at)
-  n = tonumber(n or '')
-  if not n or n > 80 or #s < from + 16 * n - 1 then return nil end
-  local tags = {}
-  for i = 1, n do tags[i] = string.sub(s, from + 16 * i - 16, from + 16 * i - 1) end
-  return e, tonumber(slide), tags, from + 16 * n - 1
+local function began(s)
+  local tick, at = string.match(s, '^2(%d+) ()')
+  if at then return tick, '0', at end
+  return string.match(s, '^3(%d+) (%d+) ()')
+end
+local function parse(s, at, key)
+  local n, slide, from = string.byte(s, at + 16), 0, at + 17
+  if not n then return nil end
+  if n >= 128 then
+    n = n - 128
+    slide, from = string.match(s, '^(%d+)\n()', from)
+    slide = tonumber(slide or '')
+  end
+  if not slide or n > 80 or #s < from + 8 * n - 1 then return nil end
+  local tags = {string.sub(key, -16)}
+  for i = 1, n do tags[i + 1] = string.sub(s, from + 8 * i - 8, from + 8 * i - 1) end
+  return string.sub(s, at, at + 15), slide, tags, from + 8 * n - 1
 end
 local function fresh(e, tick, tags)
   if e ~= epoch or tick < floor or tick > clock then return false end
@@ -81,12 +93,12 @@ local function drop(key, state)
   return state, '', 0
 end
 local function look(key)
-  local h = redis.pcall('GETRANGE', key, 0, 1535)
+  local h = redis.pcall('GETRANGE', key, 0, 767)
   if type(h) == 'table' then return drop(key, 3) end
   if h == '' then return 0, '', 0 end
-  local due, tick, at = string.match(h, '^1 (%d+) (%d+) ()')
-  if not due then return drop(key, 3) end
-  local e, slide, tags, last = parse(h, at)
+  local tick, due, at = began(h)
+  if not at then return drop(key, 3) end
+  local e, slide, tags, last = parse(h, at, key)
   local left = redis.call('PTTL', key)
   if not e or left < 0 or redis.call('STRLEN', key) > tonumber(ARGV[3]) then return drop(key, 3) end
   if not fresh(e, tonumber(tick), tags) then return drop(key, 2) end
@@ -114,12 +126,13 @@ local function keep(tick, slide)
     due = now() + ttl
     ttl = math.min(ttl, slide)
   end
-  redis.call('SET', KEYS[3], string.format('1 %.0f %.0f ', due, tick) .. ARGV[5], 'PX', string.format('%.0f', ttl))
+  local begin = slide > 0 and string.format('3%.0f %.0f ', tick, due) or string.format('2%.0f ', tick)
+  redis.call('SET', KEYS[3], begin .. ARGV[5], 'PX', string.format('%.0f', ttl))
 end
 `
 
 const storing = keep + `
-local e, slide, tags = parse(ARGV[5], 1)
+local e, slide, tags = parse(ARGV[5], 1, KEYS[3])
 if not fresh(e, tonumber(ARGV[3]), tags) then return {0} end
 keep(tonumber(ARGV[3]), slide)
 return {1}
@@ -167,7 +180,7 @@ return answer(1)
 
 // replacing judges a record, evicts, and keeps the record as of the new tick: it was made by whoever evicts.
 const replacing = keep + evict + `
-local e, slide, tags = parse(ARGV[5], 1)
+local e, slide, tags = parse(ARGV[5], 1, KEYS[3])
 local ok = fresh(e, tonumber(ARGV[3]), tags)
 evict(tonumber(ARGV[6]), 7)
 if ok then

@@ -13,12 +13,12 @@ import (
 const sweeping = `
 local swept = 0
 for i = 3, #KEYS do
-  local h = redis.pcall('GETRANGE', KEYS[i], 0, 1535)
+  local h = redis.pcall('GETRANGE', KEYS[i], 0, 767)
   local kept = h == ''
   if type(h) == 'string' and not kept then
-    local due, tick, at = string.match(h, '^1 (%d+) (%d+) ()')
-    if due then
-      local e, slide, tags = parse(h, at)
+    local tick, _, at = began(h)
+    if at then
+      local e, slide, tags = parse(h, at, KEYS[i])
       kept = e and fresh(e, tonumber(tick), tags)
     end
   end

@@ -1,9 +1,7 @@
 package redisstore
 
 import (
-	"bytes"
 	"encoding/binary"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"hash/crc32"
@@ -11,26 +9,38 @@ import (
 	"slices"
 	"strconv"
 	"time"
+	"unsafe"
 
 	"github.com/echocache/echocache/store"
 )
 
 // A record at the server:
 //
-//	"1 " due " " tick " "                                  written by the script
-//	epoch " " sliding " " n "\n", n digests of 16 bytes    the head, as far as a look-up judges it
-//	TTL, sliding, key, number of tags, each tag, value     varints in nanoseconds, then fields with their length; with
-//	                                                       Config.Keys sealed
-//	a checksum of all from the epoch on                    CRC-32C
+//	"2" tick " "                written by the script; if the record slides "3" tick " " due " "
+//	epoch                       16 bytes; from here to the digests is what a look-up judges, the head
+//	how many tags               1 byte, with sliding's bit if the record slides; then follows
+//	sliding "\n"                in milliseconds
+//	digests of the tags         8 bytes each
+//	TTL                         in milliseconds, a varint; from here on it is sealed with Config.Keys
+//	tags                        fields with their length
+//	value                       the rest
+//	checksum                    4 bytes
 //
-// due and sliding are milliseconds, due by the server's clock and 0 unless the record slides. The first digest is that
-// of the key itself.
+// due is in milliseconds by the server's clock. The checksum is CRC-32C of all from the epoch
+// on that is neither value nor sealed, and of the key, which does not stand there: the name at the server has a hash of it.
+// A page and a [store.GetOrSet] value have checksums of their own, under their whole key.
+
+const (
+	sliding       = 0x80 // the bit of the number of tags that says so
+	checksumBytes = 4
+)
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 var errDamaged = errors.New("redisstore: a record is damaged")
 
-const checksumBytes = 4
+// maxMilliseconds are as many as a duration holds.
+const maxMilliseconds = uint64(math.MaxInt64 / time.Millisecond)
 
 // milliseconds rounds down, but not to nothing.
 func milliseconds(d time.Duration) int64 {
@@ -41,39 +51,41 @@ func milliseconds(d time.Duration) int64 {
 }
 
 // encode returns a record as it goes to the script: from the epoch on.
-func (s *Store) encode(key string, self digest, r store.Record) ([]byte, error) {
-	size := 96 + s.seals.overhead() + 16*(len(r.Tags)+1) + 4*binary.MaxVarintLen64 + len(key) + len(r.Value) + checksumBytes
+func (s *Store) encode(key string, r store.Record) ([]byte, error) {
+	size := 64 + s.seals.overhead() + digestBytes*len(r.Tags) + binary.MaxVarintLen64 + len(r.Value) + checksumBytes
 	for _, tag := range r.Tags {
 		size += len(tag) + binary.MaxVarintLen16
 	}
 	if size > s.config.MaxRecord {
 		return nil, fmt.Errorf("redisstore: the record takes %d bytes, more than Config.MaxRecord, %d", size, s.config.MaxRecord)
 	}
-	b := hex.AppendEncode(make([]byte, 0, size), r.Fence.Epoch[:])
-	b = append(b, ' ')
-	b = strconv.AppendInt(b, milliseconds(r.Sliding), 10)
-	b = append(b, ' ')
-	b = strconv.AppendInt(b, int64(len(r.Tags)+1), 10)
-	b = append(b, '\n')
-	b = append(b, self[:]...)
+	b := append(make([]byte, 0, size), r.Fence.Epoch[:]...)
+	if r.Sliding > 0 {
+		b = append(b, byte(len(r.Tags))|sliding)
+		b = append(strconv.AppendInt(b, milliseconds(r.Sliding), 10), '\n')
+	} else {
+		b = append(b, byte(len(r.Tags)))
+	}
 	for _, tag := range r.Tags {
-		d := s.tagDigest(tag)
-		b = append(b, d[:]...)
+		b = append(b, s.tagDigest(tag)...)
 	}
 	head := len(b)
-	b = binary.AppendUvarint(b, uint64(r.TTL))
-	b = binary.AppendUvarint(b, uint64(r.Sliding))
-	b = appendField(b, key)
-	b = binary.AppendUvarint(b, uint64(len(r.Tags)))
+	b = binary.AppendUvarint(b, uint64(milliseconds(r.TTL)))
 	for _, tag := range r.Tags {
 		b = appendField(b, tag)
 	}
-	b = binary.AppendUvarint(b, uint64(len(r.Value)))
+	summed := b
 	b = append(b, r.Value...)
 	if s.seals != nil {
-		b = s.seals.seal(slices.Clip(b[:head]), b[head:], s.config.Namespace, key)
+		summed = slices.Clip(b[:head])
+		b = s.seals.seal(summed, b[head:], s.config.Namespace, key)
 	}
-	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(b, castagnoli)), nil
+	return binary.LittleEndian.AppendUint32(b, checksum(summed, key)), nil
+}
+
+// checksum returns that of what is summed of a record.
+func checksum(summed []byte, key string) uint32 {
+	return crc32.Update(crc32.Checksum(summed, castagnoli), castagnoli, unsafe.Slice(unsafe.StringData(key), len(key)))
 }
 
 func appendField(b []byte, s string) []byte {
@@ -86,53 +98,76 @@ type decoded struct {
 	tags   [8]string
 }
 
-// headWords returns the six words of a head's first line.
-func headWords(head []byte) (words [6][]byte, ok bool) {
-	line, _, ok := bytes.Cut(head, []byte{'\n'})
-	for i := range words {
-		var more bool
-		words[i], line, more = bytes.Cut(line, []byte{' '})
-		ok = ok && len(words[i]) > 0 && more == (i < len(words)-1)
-	}
-	return words, ok
-}
-
-// decode reads a record that begins with head, which was judged. Its value is a part of whole, unless that was sealed.
+// decode reads a record that begins with head, which was judged. It borrows from whole, unless that was sealed.
 func (s *Store) decode(whole, head []byte, key string) (*store.Record, error) {
-	words, ok := headWords(head)
-	if !ok || len(whole) < len(head)+checksumBytes {
-		return nil, errDamaged
-	}
-	from := len(words[0]) + len(words[1]) + len(words[2]) + 3 // where the epoch begins
-	end := len(whole) - checksumBytes
-	if crc32.Checksum(whole[from:end], castagnoli) != binary.LittleEndian.Uint32(whole[end:]) {
+	if len(whole) < len(head)+checksumBytes {
 		return nil, errDamaged
 	}
 	room := &decoded{}
 	r := &room.record
-	tick, err := strconv.ParseUint(string(words[2]), 10, 64)
-	if err != nil || len(words[3]) != 2*len(r.Fence.Epoch) {
+	from, tags, ok := readHead(head, r)
+	if !ok {
 		return nil, errDamaged
 	}
-	if _, err := hex.Decode(r.Fence.Epoch[:], words[3]); err != nil {
-		return nil, errDamaged
-	}
-	r.Fence.Tick = tick
+	end := len(whole) - checksumBytes
 	text := whole[len(head):end]
+	summed := head[from:]
 	if s.seals != nil {
-		if text, err = s.seals.open(whole[from:len(head)], text, s.config.Namespace, key); err != nil {
+		var err error
+		if text, err = s.seals.open(summed, text, s.config.Namespace, key); err != nil {
 			return nil, err
 		}
 	}
 	d := decoder{rest: text}
-	r.TTL, r.Sliding = d.duration(), d.duration()
-	echo := d.field()
-	r.Tags = d.tags(room.tags[:0])
-	r.Value = d.field()
-	if d.bad || len(d.rest) > 0 || string(echo) != key {
+	r.TTL = time.Duration(d.number(maxMilliseconds)) * time.Millisecond
+	r.Tags = d.tags(tags, room.tags[:0])
+	r.Value = slices.Clip(d.rest)
+	if s.seals == nil {
+		summed = whole[from : end-len(d.rest)]
+	}
+	if d.bad || checksum(summed, key) != binary.LittleEndian.Uint32(whole[end:]) {
 		return nil, errDamaged
 	}
 	return r, nil
+}
+
+// readHead reads what a head says of a record, and returns where the epoch begins and how many tags there are.
+func readHead(head []byte, r *store.Record) (from, tags int, ok bool) {
+	if len(head) == 0 || head[0] != '2' && head[0] != '3' {
+		return 0, 0, false
+	}
+	tick, rest, ok := digits(head[1:], ' ')
+	if head[0] == '3' && ok {
+		_, rest, ok = digits(rest, ' ') // due
+	}
+	if !ok || len(rest) <= len(r.Fence.Epoch) {
+		return 0, 0, false
+	}
+	r.Fence.Tick, from = tick, len(head)-len(rest)
+	rest = rest[copy(r.Fence.Epoch[:], rest):]
+	tags = int(rest[0] &^ sliding)
+	slides := rest[0]&sliding != 0
+	rest = rest[1:]
+	if slides {
+		var ms uint64
+		ms, rest, ok = digits(rest, '\n')
+		r.Sliding = time.Duration(min(ms, maxMilliseconds)) * time.Millisecond
+	}
+	return from, tags, ok && slides == (head[0] == '3') && tags <= store.MaxTags && len(rest) == digestBytes*tags
+}
+
+// digits reads a number that ends with a certain byte.
+func digits(b []byte, end byte) (n uint64, rest []byte, ok bool) {
+	for i, c := range b {
+		switch {
+		case c == end:
+			return n, b[i+1:], i > 0
+		case c < '0' || c > '9' || n > math.MaxInt64/10-1:
+			return 0, nil, false
+		}
+		n = 10*n + uint64(c-'0')
+	}
+	return 0, nil, false
 }
 
 // decoder takes a record apart. Once something is wrong it is bad and gives nothing more.
@@ -151,32 +186,17 @@ func (d *decoder) number(limit uint64) uint64 {
 	return n
 }
 
-// tags reads the tags of a record into room, or more if it takes more. Their text is copied once for all of them.
-func (d *decoder) tags(room []string) []string {
-	n := d.number(store.MaxTags)
-	if d.bad || n == 0 {
+// tags reads n tags into room, or more if it takes more. They share their bytes with the record.
+func (d *decoder) tags(n int, room []string) []string {
+	if n == 0 {
 		return nil
 	}
-	end := *d
 	for range n {
-		end.field()
-	}
-	if end.bad {
-		d.bad = true
-		return nil
-	}
-	text := string(d.rest[:len(d.rest)-len(end.rest)])
-	for range n {
-		before := len(d.rest)
-		tag := d.field()
-		next := before - len(d.rest)
-		room = append(room, text[next-len(tag):next])
-		text = text[next:]
+		text := d.field()
+		room = append(room, unsafe.String(unsafe.SliceData(text), len(text)))
 	}
 	return slices.Clip(room)
 }
-
-func (d *decoder) duration() time.Duration { return time.Duration(d.number(math.MaxInt64)) }
 
 func (d *decoder) field() []byte {
 	n := d.number(math.MaxInt32)

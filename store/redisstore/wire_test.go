@@ -1,6 +1,7 @@
 package redisstore_test
 
 import (
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -29,8 +30,8 @@ func TestDecodeReturnsWhatWasEncoded(t *testing.T) {
 		want := store.Record{
 			Value:   rapid.SliceOf(rapid.Byte()).Draw(t, "value"),
 			Tags:    rapid.SliceOfN(rapid.String(), 0, store.MaxTags).Draw(t, "tags"),
-			TTL:     time.Duration(rapid.Int64Min(1).Draw(t, "ttl")),
-			Sliding: time.Duration(rapid.Int64Min(0).Draw(t, "sliding")),
+			TTL:     time.Duration(rapid.Int64Range(1, int64(math.MaxInt64/time.Millisecond)).Draw(t, "ttl")) * time.Millisecond,
+			Sliding: time.Duration(rapid.Int64Range(0, int64(math.MaxInt64/time.Millisecond)).Draw(t, "sliding")) * time.Millisecond,
 			Fence:   store.Fence{Epoch: [16]byte{1, 15: rapid.Byte().Draw(t, "epoch")}, Tick: 7},
 		}
 		whole, head := s.Encoded(key, want)
@@ -58,7 +59,7 @@ func FuzzDecode(f *testing.F) {
 	whole, head := s.Encoded("k", record)
 	f.Add(whole, len(head))
 	f.Add(whole[:len(head)], len(head))
-	f.Add([]byte("1 0 7 x 0 0\n\x00\x00\x00\x00"), 12)
+	f.Add([]byte("27 0123456789abcdef\x01\x00\x00\x00\x00"), 20)
 	f.Add([]byte{}, 0)
 	f.Fuzz(func(t *testing.T, whole []byte, n int) {
 		if n < 0 || n > len(whole) {

@@ -64,7 +64,7 @@ func (s *Store) accept(key string, r store.Record) (entry, []byte, error) {
 		return entry{}, nil, fmt.Errorf("redisstore: the record has %d tags, more than %d", len(r.Tags), store.MaxTags)
 	}
 	at := s.locate(key)
-	body, err := s.encode(key, at.self, r)
+	body, err := s.encode(key, r)
 	return at, body, err
 }
 
@@ -103,7 +103,7 @@ func (s *Store) Delete(ctx context.Context, keys ...string) error {
 			e = &eviction{shard: at.shard}
 			evicted[at.shard] = e
 		}
-		e.tags, e.names = append(e.tags, at.self), append(e.names, at.name)
+		e.tags, e.names = append(e.tags, at.self()), append(e.names, at.name)
 	}
 	list := make([]*eviction, 0, len(evicted))
 	for _, e := range evicted {
@@ -145,13 +145,13 @@ func (s *Store) EvictAll(ctx context.Context) error {
 // eviction is what one shard has to forget.
 type eviction struct {
 	shard int
-	tags  []digest
+	tags  []string // as the table knows them
 	names []string // records whose memory can be freed at once
 }
 
 // everywhere returns the evictions of tags, one a shard.
 func (s *Store) everywhere(tags []string) []*eviction {
-	digests := make([]digest, len(tags))
+	digests := make([]string, len(tags))
 	for i, tag := range tags {
 		digests[i] = s.tagDigest(tag)
 	}
@@ -194,8 +194,8 @@ func (s *Store) evictCall(set *scripts, e *eviction) *call {
 	c := s.newCall(set.evict, e.shard)
 	c.keys = append(c.keys, e.names...)
 	c.args = append(c.args, s.config.MaxTags)
-	for i := range e.tags {
-		c.args = append(c.args, e.tags[i][:])
+	for _, tag := range e.tags {
+		c.args = append(c.args, tag)
 	}
 	return c
 }
@@ -240,7 +240,7 @@ func (s *Store) Replace(ctx context.Context, key string, r store.Record, tags ..
 		}
 		list := s.everywhere(tags)
 		own := list[at.shard]
-		own.tags = append([]digest{at.self}, own.tags...)
+		own.tags = append([]string{at.self()}, own.tags...)
 		own.names = []string{at.name}
 		if fault != nil || known.grade < s.config.Grade {
 			return store.Refused, s.evictAll(ctx, known, list, tags)
@@ -259,8 +259,8 @@ func (s *Store) replace(
 	c := s.newCall(known.scripts().replace, own.shard)
 	c.keys = append(c.keys, own.names...)
 	c.args = append(c.args, strconv.FormatUint(r.Fence.Tick, 10), milliseconds(r.TTL), body, s.config.MaxTags)
-	for i := range own.tags {
-		c.args = append(c.args, own.tags[i][:])
+	for _, tag := range own.tags {
+		c.args = append(c.args, tag)
 	}
 	calls := []*call{c}
 	if len(tags) > 0 {
