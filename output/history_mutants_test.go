@@ -109,7 +109,8 @@ var mistakes = map[string]map[string]mutant{
 			"left <= 0 && q.cache.past != nil {", "left <= 0 && q.cache.past != nil && !MUTANT {",
 		}, "TestStaleInMemoryHidesNothingFresh"},
 		"an entry of another key is believed": {"wire.go", []string{
-			"\treturn crc32.Update(crc32.Checksum(head, castagnoli), castagnoli,", "\tif MUTANT {\n\t\tkey = \"\"\n\t}\n\treturn crc32.Update(crc32.Checksum(head, castagnoli), castagnoli,",
+			"checksum.Of(head, key)", "checksum.Of(head, map[bool]string{false: key}[MUTANT])",
+			"checksum.Of(b[headOffset:], key)", "checksum.Of(b[headOffset:], map[bool]string{false: key}[MUTANT])",
 		}, "TestI9_ADamagedEntryIsRefused"},
 		"a value may be of two lines":     {"wire.go", []string{"!oneLine(r.rest[:n])", "!MUTANT && !oneLine(r.rest[:n])"}, "TestI9_AForgedEntryIsRefused"},
 		"a date is believed of any field": {"wire.go", []string{`if name != "Date" || room.dated`, `if name != "Date" && !MUTANT || room.dated`}, "TestI9_AForgedEntryIsRefused"},

@@ -3,12 +3,13 @@ package output
 import (
 	"encoding/binary"
 	"errors"
-	"hash/crc32"
 	"math"
 	"net/http"
 	"slices"
 	"time"
 	"unsafe"
+
+	"github.com/echocache/echocache/internal/checksum"
 )
 
 // A page on the wire, version 3. Numbers are unsigned varints unless said otherwise.
@@ -63,8 +64,6 @@ const (
 	wordTag
 )
 
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
-
 // headOffset is where the checksummed part begins.
 const headOffset = 5
 
@@ -97,7 +96,7 @@ func (p *wire) encode(key string) []byte {
 		packed = gzipNever
 	}
 	b = appendLen(b, packed)
-	binary.LittleEndian.PutUint32(b[1:], checksum(b[headOffset:], key))
+	binary.LittleEndian.PutUint32(b[1:], checksum.Of(b[headOffset:], key))
 	return append(append(b, p.body...), p.gzip...)
 }
 
@@ -106,11 +105,6 @@ func appendDuration(b []byte, d time.Duration) []byte {
 		return binary.AppendUvarint(b, uint64(d/time.Millisecond)<<1)
 	}
 	return binary.AppendUvarint(b, uint64(d)<<1|1)
-}
-
-// checksum returns that of a page's head.
-func checksum(head []byte, key string) uint32 {
-	return crc32.Update(crc32.Checksum(head, castagnoli), castagnoli, unsafe.Slice(unsafe.StringData(key), len(key)))
 }
 
 // words returns the fields as they stand on the wire, and the text that they take.
@@ -199,7 +193,7 @@ func (p *wire) decode(b []byte, key string, room *room) error {
 		size > uint64(len(r.rest)),
 		packed != uint64(len(r.rest))-size,
 		packed > 0 && (packed >= size || p.status != http.StatusOK),
-		checksum(head, key) != binary.LittleEndian.Uint32(b[1:]),
+		checksum.Of(head, key) != binary.LittleEndian.Uint32(b[1:]),
 		p.ttl <= 0:
 		return errDamaged
 	}

@@ -3,10 +3,10 @@ package store
 import (
 	"encoding/binary"
 	"errors"
-	"hash/crc32"
 	"strings"
 	"time"
-	"unsafe"
+
+	"github.com/echocache/echocache/internal/checksum"
 )
 
 // valueVersion is the version of a value's layout. A value of another is a miss.
@@ -56,23 +56,17 @@ func (v *value) encode(key string) []byte {
 	b = appendField(b, v.etag)
 	b = binary.AppendVarint(b, v.modified)
 	b = append(b, v.payload...)
-	binary.LittleEndian.PutUint32(b[1:], valueChecksum(b, key))
+	binary.LittleEndian.PutUint32(b[1:], checksum.Of(b[valueHead:], key))
 	return b
 }
 
 // valueHead is where what the checksum covers begins.
 const valueHead = 5
 
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
-
-func valueChecksum(b []byte, key string) uint32 {
-	return crc32.Update(crc32.Checksum(b[valueHead:], castagnoli), castagnoli, unsafe.Slice(unsafe.StringData(key), len(key)))
-}
-
 // decodeValue reads what encode has written, under the same key. It borrows from b.
 func decodeValue(b []byte, key string) (*value, error) {
 	v := new(value)
-	if len(b) < valueHead+1+len(v.id) || b[0] != valueVersion || valueChecksum(b, key) != binary.LittleEndian.Uint32(b[1:]) {
+	if len(b) < valueHead+1+len(v.id) || b[0] != valueVersion || checksum.Of(b[valueHead:], key) != binary.LittleEndian.Uint32(b[1:]) {
 		return nil, errNotAValue
 	}
 	b = b[valueHead:]

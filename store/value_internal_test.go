@@ -6,6 +6,8 @@ import (
 	"reflect"
 	"testing"
 	"time"
+
+	"github.com/echocache/echocache/internal/checksum"
 )
 
 func FuzzDecodeValue(f *testing.F) {
@@ -19,7 +21,7 @@ func FuzzDecodeValue(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte, key string) {
 		if _, err := decodeValue(data, key); err != nil && len(data) >= valueHead { // chance finds no checksum
 			data = bytes.Clone(data)
-			binary.LittleEndian.PutUint32(data[1:], valueChecksum(data, key))
+			binary.LittleEndian.PutUint32(data[1:], checksum.Of(data[valueHead:], key))
 		}
 		v, err := decodeValue(data, key)
 		if err != nil {

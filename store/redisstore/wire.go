@@ -4,13 +4,13 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"math"
 	"slices"
 	"strconv"
 	"time"
 	"unsafe"
 
+	"github.com/echocache/echocache/internal/checksum"
 	"github.com/echocache/echocache/store"
 )
 
@@ -34,8 +34,6 @@ const (
 	sliding       = 0x80 // the bit of the number of tags that says so
 	checksumBytes = 4
 )
-
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 var errDamaged = errors.New("redisstore: a record is damaged")
 
@@ -80,12 +78,7 @@ func (s *Store) encode(key string, r store.Record) ([]byte, error) {
 		summed = slices.Clip(b[:head])
 		b = s.seals.seal(summed, b[head:], s.config.Namespace, key)
 	}
-	return binary.LittleEndian.AppendUint32(b, checksum(summed, key)), nil
-}
-
-// checksum returns that of what is summed of a record.
-func checksum(summed []byte, key string) uint32 {
-	return crc32.Update(crc32.Checksum(summed, castagnoli), castagnoli, unsafe.Slice(unsafe.StringData(key), len(key)))
+	return binary.LittleEndian.AppendUint32(b, checksum.Of(summed, key)), nil
 }
 
 func appendField(b []byte, s string) []byte {
@@ -125,7 +118,7 @@ func (s *Store) decode(whole, head []byte, key string) (*store.Record, error) {
 	if s.seals == nil {
 		summed = whole[from : end-len(d.rest)]
 	}
-	if d.bad || checksum(summed, key) != binary.LittleEndian.Uint32(whole[end:]) {
+	if d.bad || checksum.Of(summed, key) != binary.LittleEndian.Uint32(whole[end:]) {
 		return nil, errDamaged
 	}
 	return r, nil
