@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/echocache/echocache/breaker"
+	"github.com/echocache/echocache/internal/fakes"
 	"github.com/echocache/echocache/store"
 	"github.com/echocache/echocache/store/memstore"
 )
@@ -26,7 +27,7 @@ type claims struct {
 func (c *claims) Claim(ctx context.Context, _ string, _ time.Duration) (func(), bool, error) {
 	c.made.Add(1)
 	select {
-	case <-time.After(c.takes):
+	case <-fakes.After(c.takes):
 	case <-ctx.Done():
 		if !c.deaf {
 			return nil, false, ctx.Err()

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/echocache/echocache/breaker"
+	"github.com/echocache/echocache/internal/fakes"
 	"github.com/echocache/echocache/store"
 )
 
@@ -194,7 +195,7 @@ func (h *history) trouble(r *rand.Rand, stop <-chan struct{}) {
 		case <-stop:
 			h.back.is(nil)
 			return
-		case <-time.After(time.Duration(r.IntN(2000)) * time.Millisecond):
+		case <-fakes.After(time.Duration(r.IntN(2000)) * time.Millisecond):
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package middleware
 
 import (
+	"math/rand/v2"
 	"sync/atomic"
 	"unsafe"
 
@@ -13,16 +14,17 @@ import (
 // middleware finds its closure here, so that it gives the next one the same handler each time, and so on outwards. What
 // stands around a middleware that makes a closure for each request finds nothing.
 //
-// Nothing leaves the table: else many routes would take turns in it, and closures that nobody asks for again would come
-// and go with every request.
+// Only a handler that came twice is remembered, for good: Echo itself makes one for a single request, under a Pre middleware and
+// for OPTIONS, and whatever such a one has captured, the request among it, must not live longer.
 type chain struct {
-	links [256]atomic.Pointer[link]
+	links [128]atomic.Pointer[link]
+	once  [4]unsafe.Pointer  // handlers that came once, of which few are held until another one takes the place
 	skip  middleware.Skipper // nil skips none
 	at    server
 }
 
 // probes is how many places of the table a handler may stand in.
-const probes = 4
+const probes = 8
 
 // server is what a middleware is mounted to do.
 type server interface {
@@ -35,13 +37,15 @@ type link struct{ next, made echo.HandlerFunc }
 // around is the [echo.MiddlewareFunc].
 func (k *chain) around(next echo.HandlerFunc) echo.HandlerFunc {
 	id := identity(next)
-	place := id>>4 ^ id>>12 // closures of one size lie in a row
-	for i := range uintptr(probes) {
-		slot := &k.links[(place+i)%uintptr(len(k.links))]
+	place := uint64(uintptr(id)) * 0x9e3779b97f4a7c15 >> 32 // closures of one size lie in a row: this scatters them
+	for i := range uint64(probes) {
+		slot := &k.links[(place+i)%uint64(len(k.links))]
 		known := slot.Load()
 		if known == nil {
 			made := k.make(next)
-			slot.CompareAndSwap(nil, &link{next, made})
+			if k.again(id, place) {
+				slot.CompareAndSwap(nil, &link{next, made})
+			}
 			return made
 		}
 		if identity(known.next) == id {
@@ -49,6 +53,17 @@ func (k *chain) around(next echo.HandlerFunc) echo.HandlerFunc {
 		}
 	}
 	return k.make(next)
+}
+
+// again reports whether a handler has come before. While it is held nobody else has its address. Two that take turns
+// would drive each other out if each time the later one stayed.
+func (k *chain) again(id unsafe.Pointer, place uint64) bool {
+	once := &k.once[place%uint64(len(k.once))]
+	before := atomic.LoadPointer(once)
+	if before == nil || before != id && rand.Uint32()&1 == 0 {
+		atomic.StorePointer(once, id)
+	}
+	return before == id
 }
 
 func (k *chain) make(next echo.HandlerFunc) echo.HandlerFunc {
@@ -61,5 +76,5 @@ func (k *chain) make(next echo.HandlerFunc) echo.HandlerFunc {
 }
 
 // identity returns the address of a function value, which is of its code and of what it has captured: two with one address
-// are the same function. While one is held nothing else gets its address.
-func identity(f echo.HandlerFunc) uintptr { return *(*uintptr)(unsafe.Pointer(&f)) }
+// are the same function.
+func identity(f echo.HandlerFunc) unsafe.Pointer { return *(*unsafe.Pointer)(unsafe.Pointer(&f)) }

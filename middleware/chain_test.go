@@ -3,9 +3,12 @@ package middleware_test
 import (
 	"fmt"
 	"net/http"
+	"net/http/httptest"
+	"runtime"
 	"strconv"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -111,6 +114,54 @@ func TestChainOfManyAllocatesNothing(t *testing.T) {
 		r, w := request(t, http.MethodGet, "/"+strconv.Itoa(i)), newBenchWriter()
 		serve := func() { w.reset(); e.ServeHTTP(w, r) }
 		serve()
+		if n := testing.AllocsPerRun(100, serve); n != 0 {
+			t.Errorf("route %d: %v allocations", i, n)
+		}
+	}
+}
+
+// What Echo makes for one request is let go with it: under a Pre middleware that has captured the request.
+func TestI8_ChainHoldsNoRequest(t *testing.T) {
+	t.Parallel()
+	e := newEcho()
+	e.Pre(echocache.Response(response.Public(day)))
+	e.Use(newCache(t, echocache.Config{}).Attach())
+	e.GET("/", answers(http.StatusOK, "page"))
+	const requests = 1000
+	gone := make(chan struct{}, requests)
+	for range requests {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", http.NoBody)
+		runtime.AddCleanup(r, func(struct{}) { gone <- struct{}{} }, struct{}{})
+		e.ServeHTTP(httptest.NewRecorder(), r)
+	}
+	for range 10 {
+		runtime.GC()
+		time.Sleep(10 * time.Millisecond) // cleanups run in a goroutine of their own
+	}
+	if n := len(gone); n < requests-16 { // a few are in Echo's own pool
+		t.Errorf("of %d requests %d are held", requests, requests-n)
+	}
+}
+
+// Requests for whose answers Echo makes a handler each take no place of those that come again.
+func TestChainIsNotFilledByOptions(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector makes sync.Pool forget at random")
+	}
+	e := newEcho()
+	e.Use(newCache(t, echocache.Config{}).Output(output.For(hour)))
+	for i := range 20 {
+		e.GET("/"+strconv.Itoa(i), answers(http.StatusOK, "page"))
+	}
+	for range 5000 {
+		e.ServeHTTP(newBenchWriter(), request(t, http.MethodOptions, "/0"))
+	}
+	for i := range 20 {
+		r, w := request(t, http.MethodGet, "/"+strconv.Itoa(i)), newBenchWriter()
+		serve := func() { w.reset(); e.ServeHTTP(w, r) }
+		for range 20 { // that it came before is noticed the second time, or a few times later
+			serve()
+		}
 		if n := testing.AllocsPerRun(100, serve); n != 0 {
 			t.Errorf("route %d: %v allocations", i, n)
 		}

@@ -124,8 +124,9 @@ var mistakes = map[string]map[string]mutant{
 			"if identity(known.next) == id {", "if identity(known.next) == id || MUTANT {",
 		}, "TestChain"},
 		"handlers are told apart by their code": {"chain.go", []string{
-			"return *(*uintptr)(unsafe.Pointer(&f))", "if MUTANT {\n\t\treturn **(**uintptr)(unsafe.Pointer(&f))\n\t}\n\treturn *(*uintptr)(unsafe.Pointer(&f))",
+			"{ return *(*unsafe.Pointer)(unsafe.Pointer(&f)) }", "{\n\tif MUTANT {\n\t\treturn **(**unsafe.Pointer)(unsafe.Pointer(&f))\n\t}\n\treturn *(*unsafe.Pointer)(unsafe.Pointer(&f))\n}",
 		}, "TestChain"},
+		"a handler that came once is held": {"chain.go", []string{"\treturn before == id\n", "\treturn before == id || MUTANT\n"}, "TestChain"},
 		"whom to skip is remembered": {"chain.go", []string{
 			"\t\tif k.skip != nil && k.skip(c) {", "\t\tif !MUTANT && k.skip != nil && k.skip(c) {",
 		}, "TestChain"},

@@ -37,6 +37,9 @@ var words = [...]string{
 	"strict-origin-when-cross-origin", "max-age=31536000; includeSubDomains", "none", "Authorization",
 }
 
+// A name's place is seven bits of a byte.
+var _ = [1]struct{}{}[len(words)>>7]
+
 // firstWord is the first place that is a word's.
 const firstWord = wordTag + 1
 

@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"testing/synctest"
 	"time"
+	"unsafe"
 
 	"github.com/echocache/echocache/store"
+	"github.com/echocache/echocache/store/memstore"
 )
 
 // Adaptive TTL: the load decides.
@@ -144,6 +147,50 @@ func TestConditionalRefresh(t *testing.T) {
 			t.Error(err)
 		}
 		get(3, 3, 3)
+	})
+}
+
+// keeping remembers what it is given to keep.
+type keeping struct {
+	store.Backend
+
+	kept []store.Record
+}
+
+func (b *keeping) Store(ctx context.Context, key string, r store.Record) (store.Verdict, error) {
+	b.kept = append(b.kept, r)
+	return b.Backend.Store(ctx, key, r)
+}
+
+// The tags of a record that a backend hands out may be parts of all its bytes. A value that is confirmed is kept with tags of
+// its own, or it would hold the bytes of the record before it, and that of the one before.
+func TestI8_AConfirmedValueLetsTheOldRecordGo(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := &keeping{Backend: memstore.New(memstore.Config{})}
+		s := open(t, b, store.Config{})
+		for range 2 {
+			_, err := store.GetOrSet(t.Context(), s, "k", store.Options{TTL: time.Minute, StaleIfError: time.Hour},
+				func(ctx context.Context) (int, error) {
+					e := store.Current(ctx)
+					if etag, _ := e.Validators(); etag != "" {
+						return 0, e.NotModified()
+					}
+					e.SetValidators(`"v"`, time.Time{})
+					e.Tag("a tag")
+					return 1, nil
+				})
+			if err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Minute)
+		}
+		if len(b.kept) != 2 || len(b.kept[1].Tags) != 1 || b.kept[1].Tags[0] != "a tag" {
+			t.Fatalf("%+v", b.kept)
+		}
+		if unsafe.StringData(b.kept[0].Tags[0]) == unsafe.StringData(b.kept[1].Tags[0]) {
+			t.Error("the tag of the new record is a part of the old one")
+		}
 	})
 }
 

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/echocache/echocache/internal/fakes"
 	"github.com/echocache/echocache/store"
 	"github.com/echocache/echocache/store/memstore"
 )
@@ -90,7 +91,7 @@ func (s *source) load(ctx context.Context) (int, error) {
 	value, err, takes := s.value, s.err, s.takes
 	s.mu.Unlock()
 	select {
-	case <-time.After(takes):
+	case <-fakes.After(takes):
 		return value, err
 	case <-ctx.Done():
 		return 0, ctx.Err()

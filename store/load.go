@@ -7,6 +7,7 @@ import (
 	"math"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -237,7 +238,9 @@ func (c *call) finish(ctx context.Context, j *job, d decided) {
 	case errors.Is(j.err, errNotModified) && j.base != nil:
 		copied := *j.base
 		o.value = &copied
-		d.tags = append(d.tags, j.base.tags...)
+		for _, tag := range j.base.tags {
+			d.tags = append(d.tags, strings.Clone(tag)) // it may be a part of the old record, which must not live on in the new
+		}
 	case errors.Is(j.err, ErrNotFound):
 		o.err = j.err
 		o.value = &value{absent: true}

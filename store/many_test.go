@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/echocache/echocache/internal/fakes"
 	"github.com/echocache/echocache/store"
 	"github.com/echocache/echocache/store/memstore"
 )
@@ -45,7 +46,7 @@ func (t *table) load(ctx context.Context, ids []int) (map[int]row, error) {
 	takes, err := t.takes, t.err
 	t.mu.Unlock()
 	select {
-	case <-time.After(takes):
+	case <-fakes.After(takes):
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/redis/go-redis/v9"
 
@@ -85,8 +86,11 @@ var (
 type layoutError struct{ found, ours string }
 
 func (e *layoutError) Error() string {
-	return fmt.Sprintf("redisstore: the namespace is in use with the layout %q, ours is %q (version/shards): set the same "+
-		"Config.Shards everywhere, or choose another namespace", e.found, e.ours)
+	fix := "set the same Config.Shards everywhere, or choose another namespace"
+	if version, _, _ := strings.Cut(e.ours, "/"); !strings.HasPrefix(e.found, version+"/") {
+		fix = "another release of this package keeps it so: choose another namespace, or delete its keys ending in \":m\" when that is gone"
+	}
+	return fmt.Sprintf("redisstore: the namespace is in use with the layout %q, ours is %q (version/shards): %s", e.found, e.ours, fix)
 }
 
 // answer returns a script's reply, and its status if that is not an error.

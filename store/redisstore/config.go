@@ -59,10 +59,10 @@ type Config struct {
 	// evictions are carried out and fail, so that a breaker keeps them ([store.ErrEvictionPending]), and each costs a trip
 	// to a replica besides. 0: evictions are confirmed at once, and a split brain may lose some ([GradeExceptSplitBrain]).
 	SplitBrainHold time.Duration
-	// MaxTags is how many evicted tags a shard remembers, from 64 to 4,194,304; 65,536 by default, about 8 MB. When
+	// MaxTags is how many evicted tags a shard remembers, from 64 to 4,194,304; 65,536 by default, about 7 MB. When
 	// there are more the oldest quarter is forgotten, and so is every record whose fill began before that.
 	MaxTags int
-	// MaxRecord is what a record with its key and tags may occupy in bytes, from 4 KiB to 256 MiB; 8 MiB by
+	// MaxRecord is what a record with its tags may occupy in bytes, from 4 KiB to 256 MiB; 8 MiB by
 	// default. What is larger is not kept.
 	MaxRecord int
 	// Keys seal what a record says, each with 32 bytes: the first seals, all open (AES-256-GCM). A record that none of

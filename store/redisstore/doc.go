@@ -29,8 +29,9 @@
 //	{namespace:shard}:k:<what>:<sha-256>      a record, a string that expires; what is a route or an entity
 //
 // Scripts are sent by name and loaded where they are missing. An access list needs the commands evalsha, eval, get,
-// set, getrange, strlen, pttl, pexpire, pexpireat, unlink, hmget, hset, hincrby, zadd, zcard, zmscore, zrange,
-// zremrangebyscore, time and info, for keys that begin with "{namespace:"; config|get lets it say more.
+// set, getrange, strlen, pttl, pexpire, unlink, hget, hgetall, hmget, hset, hdel, hincrby, zadd, zcard, zmscore, zrange,
+// zrangebyscore, zremrangebyscore, publish, subscribe, time and info, for keys and channels that begin with "{namespace:";
+// scan for Sweep, wait for SplitBrainHold; config|get lets it say more.
 //
 // The package does not close the client that it is given, and it does not keep anything in this process.
 package redisstore

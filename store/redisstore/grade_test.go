@@ -186,3 +186,19 @@ func TestGradeIsLookedAtAgain(t *testing.T) {
 	}
 	useless(t, s, redisstore.GradeNone)
 }
+
+// Who finds another layout is told what to do, which depends on what is different about it.
+func TestALayoutErrorNamesTheFix(t *testing.T) {
+	t.Parallel()
+	server := testredis.Start(t)
+	client := patientClient(t, server)
+	for found, fix := range map[string]string{"1/1": "another release", "2/7": "Config.Shards", "": "another release"} {
+		ns := namespace()
+		s := open(t, client, redisstore.Config{Namespace: ns})
+		put(t, s, "k", "v")
+		server.Must("HSET", "{"+ns+":0}:m", "l", found)
+		if _, err := s.Lookup(t.Context(), "k"); err == nil || !strings.Contains(err.Error(), fix) {
+			t.Errorf("with the layout %q: %v, want %q", found, err, fix)
+		}
+	}
+}

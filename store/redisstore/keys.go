@@ -36,7 +36,7 @@ func layout(shards int) string {
 const keySum = sha256.Size
 
 // digestBytes is how long a tag is as the table knows it. Two tags with one digest are evicted together, which costs fills
-// and nothing else; by chance that happens to one in a hundred billion records while the table is full, and whoever wants
+// and nothing else; by chance that happens to one in a thousand billion records while the table is full, and whoever wants
 // it for a certain tag has to try 2⁶⁴ names.
 const digestBytes = 8
 

@@ -62,7 +62,8 @@ func connections(client redis.UniversalClient) int {
 }
 
 // Lookup returns what is under keys, in their order, and the fence for a fill of each that begins now, in one trip to
-// each node. What is damaged, forged or of another type is a miss. An error says that there was no answer in time, or
+// each node. What is damaged or of another type is a miss; of a value only Config.Keys finds a byte that has changed (pages and
+// [store.GetOrSet] values know it by themselves, a page's body excepted). An error says that there was no answer in time, or
 // what client or server said instead of one; so does a server that is a replica, which is for a while what was the master
 // before a failover. With a server that is not good enough for another reason (see [Grade]) everything is a miss without a
 // fence.

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/echocache/echocache/internal/fakes"
 	"github.com/echocache/echocache/store"
 	"github.com/echocache/echocache/store/memstore"
 	"github.com/echocache/echocache/store/tiered"
@@ -164,7 +165,7 @@ func (d *door) Poll(ctx context.Context, id string, lease time.Duration, seen []
 	d.told = make(chan struct{})
 	d.remote.mu.Unlock()
 	select {
-	case <-time.After(reply):
+	case <-fakes.After(reply):
 		return []store.News{n}, nil
 	case <-ctx.Done():
 		return nil, ctx.Err()
@@ -202,7 +203,7 @@ func (r *remote) evict(_ context.Context, names []string, carryOut func() error)
 		r.mu.Unlock()
 		select {
 		case <-told:
-		case <-time.After(time.Until(over)):
+		case <-fakes.After(time.Until(over)):
 		}
 		r.mu.Lock()
 	}
