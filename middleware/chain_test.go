@@ -144,7 +144,7 @@ func TestI8_ChainHoldsNoRequest(t *testing.T) {
 }
 
 // Requests for whose answers Echo makes a handler each take no place of those that come again.
-func TestChainIsNotFilledByOptions(t *testing.T) {
+func TestChainAllocatesNothingAfterOptions(t *testing.T) {
 	if raceEnabled {
 		t.Skip("the race detector makes sync.Pool forget at random")
 	}
