@@ -133,7 +133,7 @@ func (a *answer) compress(now bool, room int64) (body []byte, fixed bool) {
 		a.unname()
 	}
 	if named || !fixed {
-		a.ops = append(a.ops, op{opOnce, "Vary", []string{"Accept-Encoding"}})
+		a.ops = append(a.ops, op{name: "Vary", one: "Accept-Encoding", kind: opOnce})
 	}
 	return body, fixed
 }
@@ -161,14 +161,14 @@ func (a *answer) unname() {
 			continue
 		}
 		var rest []string
-		for item := range listItems(o.values) {
+		for item := range listItems(o.values()) {
 			if !strings.EqualFold(item, "Accept-Encoding") {
 				rest = append(rest, item)
 			}
 		}
 		switch {
 		case len(rest) > 0:
-			a.ops[i].values = []string{strings.Join(rest, ", ")}
+			a.ops[i] = op{name: "Vary", one: strings.Join(rest, ", "), kind: o.kind}
 		case o.kind == opSet:
 			a.ops[i] = op{kind: opDelete, name: "Vary"}
 		default:

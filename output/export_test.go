@@ -78,7 +78,7 @@ func (p *Wire) Same(q *Wire) bool {
 	return p.status == q.status && p.ttl == q.ttl && p.tail == q.tail && p.made == q.made && p.modified == q.modified &&
 		p.fixed == q.fixed && bytes.Equal(p.body, q.body) && bytes.Equal(p.gzip, q.gzip) &&
 		slices.EqualFunc(p.ops, q.ops, func(a, b op) bool {
-			return a.kind == b.kind && a.name == b.name && slices.Equal(a.values, b.values)
+			return a.kind == b.kind && a.name == b.name && slices.Equal(a.values(), b.values())
 		})
 }
 

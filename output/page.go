@@ -64,7 +64,7 @@ func (p *page) prepare() {
 		p.whole.length = []string{strconv.Itoa(len(p.body))}
 	}
 	if i := slices.IndexFunc(p.ops, func(o op) bool { return o.kind == opCapped }); i >= 0 {
-		p.capped = p.ops[i].values
+		p.capped = p.ops[i].values()
 	}
 	if len(p.gzip) > 0 {
 		p.compressed = gzipVariant(p.gzip, p.whole.etag)

@@ -119,15 +119,16 @@ func (p *wire) words() (text, fields []byte) {
 	var dated, tagged bool // a decoder has room for one of each
 	for i := range p.ops {
 		o := &p.ops[i]
+		values := o.values()
 		place, known := dictionary[o.name]
-		if known && o.kind == opSet && len(o.values) == 1 {
+		if known && o.kind == opSet && len(values) == 1 {
 			fields = append(fields, fieldOfOne|byte(place))
 		} else {
 			fields = append(fields, byte(o.kind))
 			word(o.name)
-			fields = appendLen(fields, len(o.values))
+			fields = appendLen(fields, len(values))
 		}
-		for _, v := range o.values {
+		for _, v := range values {
 			switch {
 			case o.name == "Date" && !dated && v == string(appendDate(nil, p.made)):
 				dated = true
@@ -146,7 +147,6 @@ func (p *wire) words() (text, fields []byte) {
 // room is where the fields of a page are put, if it has no more, so that they are not memory of their own.
 type room struct {
 	ops    [8]op
-	values [8]string
 	date   [dateLen]byte
 	tag    [tagLen]byte
 	dated  bool // date is in use
@@ -155,15 +155,14 @@ type room struct {
 
 // size returns what fields that were decoded into the room occupy, in bytes.
 func (r *room) size(ops []op) int {
-	size, values := int(unsafe.Sizeof(*r)), 0
-	for i := range ops {
-		values += len(ops[i].values)
-	}
+	size := int(unsafe.Sizeof(*r))
 	if len(ops) > len(r.ops) {
 		size += len(ops) * int(unsafe.Sizeof(op{}))
 	}
-	if values > len(r.values) {
-		size += 2 * values * int(unsafe.Sizeof("")) // an array that has grown
+	for i := range ops {
+		if more := ops[i].more; more != nil {
+			size += int(unsafe.Sizeof(*more)) + len(*more)*int(unsafe.Sizeof(""))
+		}
 	}
 	return size
 }
@@ -279,12 +278,14 @@ func (k opKind) fits(name string, count uint64) bool {
 		return name == "Cache-Control" && count == 1
 	case opOnce:
 		return name == "Vary" && count == 1
+	case opDelete:
+		return count == 0
 	default:
 		return k < opCapped
 	}
 }
 
-// ops returns the header differences. All values stand in one array, each field's part without spare room.
+// ops returns the header differences.
 func (r *reader) ops(room *room, made int64) []op {
 	n := r.number(maxFields)
 	if n > uint64(len(r.rest)) { // every field takes more than a byte
@@ -293,9 +294,9 @@ func (r *reader) ops(room *room, made int64) []op {
 	if r.failed || n == 0 {
 		return nil
 	}
-	ops, all := room.ops[:], room.values[:0]
+	ops := room.ops[:]
 	if n > uint64(len(room.ops)) {
-		ops, all = make([]op, n), make([]string, 0, n+4)
+		ops = make([]op, n)
 	}
 	ops = ops[:n:n]
 	for i := range ops {
@@ -305,12 +306,18 @@ func (r *reader) ops(room *room, made int64) []op {
 			r.fail()
 			return nil
 		}
-		from := len(all)
-		for range count {
-			all = append(all, r.value(room, o.name, made))
+		switch {
+		case o.kind == opDelete:
+		case count == 1:
+			o.one = r.value(room, o.name, made)
+		default:
+			all := make([]string, count)
+			for i := range all {
+				all[i] = r.value(room, o.name, made)
+			}
+			o.more = &all
 		}
-		o.values = all[from:len(all):len(all)]
-		if o.kind == opOnce && o.values[0] != "Accept-Encoding" {
+		if o.kind == opOnce && o.one != "Accept-Encoding" {
 			r.fail()
 			return nil
 		}

@@ -86,6 +86,7 @@ func forged() map[string][]byte {
 		"another capped field":     fielded("X-Amax-age=9", 1, raw(3), x, 1, spelt("max-age=9")),
 		"a capped field of none":   fielded("Cache-Control", 1, raw(3), spelt("Cache-Control"), 0),
 		"a capped field of two":    fielded("Cache-Controlab", 1, raw(3), spelt("Cache-Control"), 2, spelt("a"), spelt("b")),
+		"a deleted field of one":   fielded("X-Aa", 1, raw(2), x, 1, spelt("a")),
 		"a field without a kind":   sealed(0, second, 0, 1, 1, "", 1),
 		"a name that is too long":  fielded("", 1, raw(0), math.MaxInt64),
 		"a body that is too long":  body(sealed(0, second, 0, 1, 1, "", 0, math.MaxInt64, 0), "body"),
@@ -152,6 +153,7 @@ func right() map[string]struct {
 		"the date of the fill": {fielded("", 1, ofOne("Date"), theDate), http.Header{"Date": {"Thu, 01 Jan 1970 00:00:01 GMT"}}},
 		"a tag of the cache's": {fielded("", 1, ofOne("Etag"), theTag), http.Header{"Etag": {`W/"30313233343536373839616263646566"`}}},
 		"a value of no length": {fielded("X-A", 1, raw(0), x, 1, 0), http.Header{"X-A": {""}}},
+		"a deleted field":      {fielded("X-A", 1, raw(2), x, 0), http.Header{}},
 		"the last date of all": {
 			sealed(0, second, 0, 253402300799, 1, "", 1, ofOne("Date"), theDate, 0, 0),
 			http.Header{"Date": {"Fri, 31 Dec 9999 23:59:59 GMT"}},
