@@ -98,6 +98,20 @@ func WordAt(place int) string { return words[place] }
 // Date returns a time as a Date field has it, or "".
 func Date(at int64) string { return string(appendDate(nil, at)) }
 
+// ClockPage is a page whose answers change with time.
+type ClockPage struct{ page }
+
+// NewClockPage makes one that is fresh for ttl, and whose Cache-Control promises no more than it has left.
+func NewClockPage(ttl time.Duration) *ClockPage {
+	return &ClockPage{page{wire: wire{ttl: ttl}, capped: []string{"max-age=1000000"}}}
+}
+
+// At returns Age, Cache-Status and Cache-Control as they are when the page is fresh for left.
+func (p *ClockPage) At(left time.Duration, c *Cache) [3]string {
+	at := p.at(left, c.sources.memory)
+	return [3]string{at.ageValue[0], at.status[0], at.control[0]}
+}
+
 // WireHead is where the checksummed part of a page begins.
 const WireHead = headOffset
 

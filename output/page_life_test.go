@@ -9,6 +9,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"pgregory.net/rapid"
+
 	"github.com/echocache/echocache/output"
 )
 
@@ -169,4 +171,29 @@ func TestAPublicPageTaggedWithItsUser(t *testing.T) {
 	if said := ask(p, http.MethodGet, "X-User", "bob").Header().Get("Cache-Status"); !strings.Contains(said, "stored") {
 		t.Error(said)
 	}
+}
+
+// What is said of the time is made once a second, and never a moment too long: whatever was asked before, it is as a page
+// says that nobody has asked yet.
+func TestClockStringsAreNeverOld(t *testing.T) {
+	t.Parallel()
+	cache, err := output.New(output.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = cache.Close() })
+	rapid.Check(t, func(rt *rapid.T) {
+		ttl := time.Duration(rapid.Int64Range(1, int64(5*time.Second)).Draw(rt, "ttl"))
+		edge := rapid.Custom(func(t *rapid.T) time.Duration { // around a second of the time left, or of the age
+			from := rapid.SampledFrom([]time.Duration{0, ttl}).Draw(t, "from")
+			return from + time.Duration(rapid.IntRange(-6, 6).Draw(t, "seconds"))*time.Second + time.Duration(rapid.IntRange(-1, 1).Draw(t, "more"))
+		})
+		page := output.NewClockPage(ttl)
+		for range 20 {
+			left := rapid.OneOf(edge, rapid.Map(rapid.Int64Range(-int64(6*time.Second), int64(ttl)), func(n int64) time.Duration { return time.Duration(n) })).Draw(rt, "left")
+			if got, want := page.At(left, cache), output.NewClockPage(ttl).At(left, cache); got != want {
+				rt.Fatalf("%v of %v left: %q, want %q", left, ttl, got, want)
+			}
+		}
+	})
 }
