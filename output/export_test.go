@@ -19,7 +19,7 @@ func (c *Cache) KeyAndView(p Policy, d Door, r *http.Request, x Exchange, user s
 		return "", nil, err
 	}
 	s := &Scratch{}
-	t, reason := look(r)
+	t, reason := look(r, true)
 	if reason == "" {
 		reason = m.appendKey(s, r, x, x.Route(), x.Scheme(t.has(forwarded)), user)
 	}

@@ -14,7 +14,7 @@ const (
 	conditional traits = 1 << iota // If-None-Match or If-Modified-Since
 	ranged                         // a part is asked for, of a GET: nothing else has parts (RFC 9110, section 14.2)
 	forwarded                      // a proxy may have said something of the connection to the client
-	credential                     // somebody may be known by a header
+	credential                     // somebody may be known by a header; found only if that is asked
 )
 
 func (t traits) has(one traits) bool { return t&one != 0 }
@@ -22,18 +22,19 @@ func (t traits) has(one traits) bool { return t&one != 0 }
 // refuse returns why a request may not be answered from the cache, or "". user is the user's id if the policy wants
 // to know it, more what the reason needs besides.
 func (m *Mount) refuse(r *http.Request, x Exchange, route string) (t traits, user, reason, more string) {
-	if t, reason = look(r); reason != "" {
+	unknown := !m.policy.public && !m.door.Identified // nobody says who is asking, and it matters
+	if t, reason = look(r, unknown); reason != "" {
 		return t, "", reason, ""
 	}
 	if route == "" || r.URL.Opaque != "" {
 		return t, "", reasonNoRoute, ""
 	}
-	if m.policy.public {
-		return t, "", "", ""
-	}
-	if !m.door.Identified {
+	if unknown {
 		reason, more = m.anonymous(r, t.has(credential))
 		return t, "", reason, more
+	}
+	if m.policy.public {
+		return t, "", "", ""
 	}
 	user = x.User()
 	switch {
@@ -45,8 +46,9 @@ func (m *Mount) refuse(r *http.Request, x Exchange, route string) (t traits, use
 	return t, user, "", ""
 }
 
-// look judges what stands in the request itself. It returns why that bypasses, or "".
-func look(r *http.Request) (t traits, reason string) {
+// look judges what stands in the request itself. It returns why that bypasses, or "". unknown says that credentials are
+// to be found as well.
+func look(r *http.Request, unknown bool) (t traits, reason string) {
 	switch {
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
 		return 0, reasonMethod
@@ -57,7 +59,7 @@ func look(r *http.Request) (t traits, reason string) {
 		if len(lines) == 0 {
 			continue
 		}
-		trait, why := judge(name, lines)
+		trait, why := judge(name, lines, unknown)
 		t |= trait
 		// Of several reasons the first in the order of their names: the order of a map must not show.
 		if why != "" && (reason == "" || why < reason) {
@@ -71,7 +73,7 @@ func look(r *http.Request) (t traits, reason string) {
 }
 
 // judge returns what a header says of its request, and why the request bypasses, or "".
-func judge(name string, lines []string) (t traits, reason string) {
+func judge(name string, lines []string, unknown bool) (t traits, reason string) {
 	switch name {
 	case "Upgrade":
 		return 0, reasonUpgrade
@@ -90,7 +92,7 @@ func judge(name string, lines []string) (t traits, reason string) {
 	case "Forwarded", "X-Url-Scheme":
 		return forwarded, ""
 	default:
-		if identifies(name) {
+		if unknown && identifies(name) {
 			t |= credential
 		}
 		if strings.HasPrefix(name, "X-Forwarded-") {

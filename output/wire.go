@@ -130,7 +130,7 @@ func (p *wire) words() (text, fields []byte) {
 		}
 		for _, v := range values {
 			switch {
-			case o.name == "Date" && !dated && v == string(appendDate(nil, p.made)):
+			case o.name == "Date" && !dated && len(v) == dateLen && v == string(appendDate(nil, p.made)):
 				dated = true
 				fields = append(fields, wordDate<<1|1)
 			case o.name == "Etag" && !tagged && isPlainTag(v):

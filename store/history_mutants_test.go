@@ -57,7 +57,7 @@ var sourceMutants = map[string]mutants.Mutant{
 		"case <-ctx.Done():\n\t\tw.waiter.Leave()\n", "case <-ctx.Done():\n\t\tw.waiter.Leave()\n\t\tif MUTANT {\n\t\t\tw.waiter.Leave()\n\t\t}\n",
 	}},
 	"what is not modified loses its tags": {File: "load.go", Edit: []string{
-		"d.tags = append(d.tags, j.base.tags...)", "if !MUTANT {\n\t\t\td.tags = append(d.tags, j.base.tags...)\n\t\t}",
+		"for _, tag := range j.base.tags {", "for _, tag := range j.base.tags[:map[bool]int{false: len(j.base.tags)}[MUTANT]] {",
 	}},
 	"tags of the load are lost": {File: "load.go", Edit: []string{
 		"slices.Concat(o.Tags, d.tags)", "slices.Concat(o.Tags, map[bool][]string{false: d.tags}[MUTANT])",
