@@ -83,7 +83,7 @@ func (p *Policy) canonical(raw string) bool {
 // spells reports whether a query has nothing but parameters that begin with one of literals, in their order.
 func spells(literals []string, raw string) bool {
 	for _, literal := range literals {
-		for len(raw) >= len(literal) && raw[0] == literal[0] && raw[:len(literal)] == literal { // most differ at once
+		for strings.HasPrefix(raw, literal) {
 			end := len(literal)
 			for end < len(raw) && raw[end] != '&' {
 				end++

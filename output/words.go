@@ -94,7 +94,7 @@ const (
 	lastDate = 253402300799 // in the year 9999
 )
 
-// appendDate appends a time in seconds since 1970 as time.Format does by http.TimeFormat, in a fifth of the time. It returns
+// appendDate appends a time in seconds since 1970 as time.Format does by http.TimeFormat, in a third of the time. It returns
 // nil if that has no such form.
 func appendDate(b []byte, at int64) []byte {
 	const days, months = "SunMonTueWedThuFriSat", "JanFebMarAprMayJunJulAugSepOctNovDec"

@@ -26,9 +26,8 @@ import (
 //	value                       the rest
 //	checksum                    4 bytes
 //
-// due is in milliseconds by the server's clock. The checksum is CRC-32C of all from the epoch
-// on that is neither value nor sealed, and of the key, which does not stand there: the name at the server has a hash of it.
-// A page and a [store.GetOrSet] value have checksums of their own, under their whole key.
+// due is in milliseconds by the server's clock. The checksum is CRC-32C of all from the epoch on that is neither value nor
+// sealed, and of the key, which does not stand there: the name at the server has a hash of it. A page and a [store.GetOrSet] value have checksums of their own, under their whole key.
 
 const (
 	sliding       = 0x80 // the bit of the number of tags that says so
