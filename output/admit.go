@@ -111,14 +111,14 @@ func (a *answer) describe() {
 
 func (a *answer) set(kind opKind, name, value string) {
 	a.ops = slices.DeleteFunc(a.ops, func(o op) bool { return o.name == name })
-	a.ops = append(a.ops, op{name: name, one: value, kind: kind})
+	a.ops = append(a.ops, op{kind, name, []string{value}})
 }
 
 // stored returns the part of the headers that is kept, with the Date of the fill.
 func (a *answer) stored(now time.Time) []op {
 	ops := keepable(a.ops)
 	if find(ops, "Date") == nil {
-		ops = append(ops, op{name: "Date", one: now.UTC().Format(http.TimeFormat)})
+		ops = append(ops, op{opSet, "Date", []string{now.UTC().Format(http.TimeFormat)}})
 	}
 	return ops
 }

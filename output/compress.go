@@ -35,18 +35,26 @@ const minSaved = 64
 // variant is one form of a page: as it is, or compressed. It is immutable.
 type variant struct {
 	body   []byte
-	etag   string   // "" = none
+	etag   []string // of ETag; nil if there is none
 	length []string // of Content-Length; nil if the status allows no body
-	tags   []string // of ETag, in place of the page's own; not nil if and only if this is the compressed form
+}
+
+// tag returns the entity tag, or "".
+func (v *variant) tag() string {
+	if len(v.etag) == 0 {
+		return ""
+	}
+	return v.etag[0]
 }
 
 // encodingGzip is the Content-Encoding of all compressed forms. It has no spare room; see apply.
 var encodingGzip = []string{"gzip"}
 
-func gzipVariant(body []byte, etag string) *variant {
-	v := &variant{body: body, etag: gzipTag(etag), length: []string{strconv.Itoa(len(body))}, tags: []string{}}
-	if v.etag != "" {
-		v.tags = []string{v.etag}
+// gzipVariant returns the compressed form of a page.
+func gzipVariant(body []byte, page *variant) *variant {
+	v := &variant{body: body, length: []string{strconv.Itoa(len(body))}}
+	if tag := gzipTag(page.tag()); tag != "" {
+		v.etag = []string{tag}
 	}
 	return v
 }
@@ -61,8 +69,8 @@ func gzipTag(etag string) string {
 
 // apply turns the headers of the page as it is into those of its compressed form v.
 func (v *variant) apply(h http.Header, unchanged bool) {
-	if len(v.tags) > 0 {
-		h["Etag"] = v.tags
+	if v.etag != nil {
+		h["Etag"] = v.etag
 	} else {
 		delete(h, "Etag")
 	}
@@ -133,7 +141,7 @@ func (a *answer) compress(now bool, room int64) (body []byte, fixed bool) {
 		a.unname()
 	}
 	if named || !fixed {
-		a.ops = append(a.ops, op{name: "Vary", one: "Accept-Encoding", kind: opOnce})
+		a.ops = append(a.ops, op{opOnce, "Vary", []string{"Accept-Encoding"}})
 	}
 	return body, fixed
 }
@@ -161,14 +169,14 @@ func (a *answer) unname() {
 			continue
 		}
 		var rest []string
-		for item := range listItems(o.values()) {
+		for item := range listItems(o.values) {
 			if !strings.EqualFold(item, "Accept-Encoding") {
 				rest = append(rest, item)
 			}
 		}
 		switch {
 		case len(rest) > 0:
-			a.ops[i] = op{name: "Vary", one: strings.Join(rest, ", "), kind: o.kind}
+			a.ops[i] = op{o.kind, "Vary", []string{strings.Join(rest, ", ")}}
 		case o.kind == opSet:
 			a.ops[i] = op{kind: opDelete, name: "Vary"}
 		default:

@@ -42,7 +42,7 @@ func (p *Wire) Encode() []byte { return p.encode(p.key) }
 
 // NewWire makes a page.
 func NewWire(key string, status int, ttl time.Duration, header http.Header, body []byte) *Wire {
-	return &Wire{key: key, wire: wire{status: status, ttl: ttl, made: 1, modified: 2, ops: difference(http.Header{}, header), body: body}}
+	return &Wire{key: key, wire: wire{status: status, ttl: ttl, made: 1, modified: 2, fields: *pack(difference(http.Header{}, header)), body: body}}
 }
 
 // NewPackedWire makes a page of status 200 with a compressed form, which is taken as it is.
@@ -67,18 +67,31 @@ func Rangeable(line string) bool { return rangeable([]string{line}) }
 // Decode reads a page.
 func Decode(b []byte, key string) (*Wire, error) {
 	p := &Wire{key: key}
-	if err := p.decode(b, key, &p.room); err != nil {
+	if err := p.decode(b, key, p.room.text[:0]); err != nil {
 		return nil, err
 	}
+	p.fields.spell(&p.room, p.made)
 	return p, nil
 }
+
+// Place is memory for one page after the other.
+type Place struct{ place }
+
+// Decode is what a request does that has found an entry, up to what its answer shares.
+func (p *Place) Decode(b []byte, key string) error {
+	p.clear()
+	return p.decode(b, key)
+}
+
+// Share is the rest.
+func (p *Place) Share() { p.share() }
 
 // Same reports whether two pages are the same.
 func (p *Wire) Same(q *Wire) bool {
 	return p.status == q.status && p.ttl == q.ttl && p.tail == q.tail && p.made == q.made && p.modified == q.modified &&
 		p.fixed == q.fixed && bytes.Equal(p.body, q.body) && bytes.Equal(p.gzip, q.gzip) &&
-		slices.EqualFunc(p.ops, q.ops, func(a, b op) bool {
-			return a.kind == b.kind && a.name == b.name && slices.Equal(a.values(), b.values())
+		slices.EqualFunc(slices.Collect(p.fields.all()), slices.Collect(q.fields.all()), func(a, b field) bool {
+			return a.kind == b.kind && a.name == b.name && slices.Equal(a.values, b.values)
 		})
 }
 
@@ -118,7 +131,7 @@ const WireHead = headOffset
 // Header returns the headers that a page puts into an empty map.
 func (p *wire) Header() http.Header {
 	h := http.Header{}
-	apply(h, p.ops)
+	p.fields.apply(h, false)
 	return h
 }
 
@@ -128,7 +141,7 @@ func (p *wire) Body() []byte { return p.body }
 // Replayed returns before with what makes after of it, by difference and apply.
 func Replayed(before, after http.Header) http.Header {
 	h := before.Clone()
-	apply(h, difference(before, after))
+	repeat(h, before, after)
 	return h
 }
 
@@ -143,11 +156,11 @@ func (p Policy) Canonical(raw string) string {
 
 // WireOf makes a page of what makes after of before.
 func WireOf(before, after http.Header) *Wire {
-	return &Wire{key: "key", wire: wire{status: http.StatusOK, ttl: time.Second, ops: difference(before, after)}}
+	return &Wire{key: "key", wire: wire{status: http.StatusOK, ttl: time.Second, fields: *pack(difference(before, after))}}
 }
 
 // Replay replays a page's headers on those of an answer.
-func (p *wire) Replay(h http.Header) { apply(h, p.ops) }
+func (p *wire) Replay(h http.Header) { p.fields.apply(h, false) }
 
 // AdmitControl returns why the lines of a Cache-Control field keep an answer from being stored, or "".
 func AdmitControl(lines []string) string { return admitControl(lines) }

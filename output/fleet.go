@@ -40,7 +40,7 @@ func (q *request) leadFleet(ctx context.Context, own *flight.Flight[outcome], fe
 	claim := func(ctx context.Context) (func(), bool, error) { return c.fleet.Claim(ctx, q.key, fleet.Lease) }
 	found, release := fleet.Await(ctx, min(fleet.Patience, c.config.Patience/2), claim, func() fleet.Sight {
 		var page *page
-		switch page, _, fence = q.lookUp(ctx); {
+		switch page, _, fence = q.lookUp(ctx, nil); {
 		case page != nil:
 			return fleet.There
 		case fence.Epoch == [16]byte{}:
@@ -62,7 +62,7 @@ func (q *request) leadFleet(ctx context.Context, own *flight.Flight[outcome], fe
 		own.Seal()
 		var page *page
 		var left time.Duration
-		if page, left, fence = q.lookUp(q.r.Context()); page != nil {
+		if page, left, fence = q.lookUp(q.r.Context(), nil); page != nil {
 			c.at("fleet found")
 			o := outcome{outcomeStored, page, left}
 			own.Finish(o)
@@ -80,5 +80,5 @@ func (q *request) collapse(o outcome) error {
 		Cache: c.config.Name, Route: q.x.Route(), Method: q.r.Method, Status: o.page.status,
 		TTL: o.left, Bytes: len(o.page.body),
 	})
-	return q.answer(o.page, o.page.ops, o.left, q.filled().collapsed)
+	return q.answer(o.page, &o.page.fields, o.left, q.filled().collapsed)
 }

@@ -4,36 +4,13 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"unsafe"
 )
 
-// op is one difference that a handler made to the answer's headers. Every page in memory has some, and nearly all have one
-// value: an op is as small as that allows.
+// op is one difference that a handler made to the answer's headers.
 type op struct {
-	name string
-	one  string    // the value, unless there are more
-	more *[]string // the values, if there is not exactly one
-	kind opKind
-}
-
-func newOp(kind opKind, name string, values []string) op {
-	if len(values) == 1 {
-		return op{name: name, one: values[0], kind: kind}
-	}
-	all := slices.Clip(values)
-	return op{name: name, more: &all, kind: kind}
-}
-
-// values returns the values, as one slice that has no room to spare. They are shared by all answers.
-func (o *op) values() []string {
-	switch {
-	case o.kind == opDelete:
-		return nil
-	case o.more != nil:
-		return *o.more
-	default:
-		return unsafe.Slice(&o.one, 1)
-	}
+	kind   opKind
+	name   string
+	values []string
 }
 
 type opKind uint8
@@ -55,12 +32,12 @@ func difference(before, after http.Header) []op {
 		switch {
 		case had && slices.Equal(old, values):
 		case had && len(old) > 0 && len(values) > len(old) && slices.Equal(old, values[:len(old)]):
-			ops = append(ops, newOp(opAdd, name, values[len(old):]))
+			ops = append(ops, op{opAdd, name, values[len(old):]})
 		case !had && name == "Vary":
 			// A list to which another answer's outer middleware may have added its own.
-			ops = append(ops, newOp(opAdd, name, values))
+			ops = append(ops, op{opAdd, name, values})
 		default:
-			ops = append(ops, newOp(opSet, name, values))
+			ops = append(ops, op{opSet, name, values})
 		}
 	}
 	for name := range before {
@@ -72,37 +49,11 @@ func difference(before, after http.Header) []op {
 	return ops
 }
 
-// apply replays ops on h. The values of an op are shared by all answers; an append makes a copy of them.
-func apply(h http.Header, ops []op) {
-	for i := range ops {
-		o := &ops[i]
-		switch o.kind {
-		case opSet, opCapped:
-			h[o.name] = o.values()
-		case opAdd:
-			h[o.name] = added(h[o.name], o.values())
-		case opOnce:
-			if old := h[o.name]; !namesEncoding(old) {
-				h[o.name] = added(old, o.values())
-			}
-		default:
-			delete(h, o.name)
-		}
-	}
-}
-
-func added(old, more []string) []string {
-	if len(old) == 0 {
-		return more
-	}
-	return slices.Concat(old, more)
-}
-
 // find returns the values that ops give the field, or nil.
 func find(ops []op, name string) []string {
 	for i := range ops {
 		if ops[i].name == name && ops[i].kind != opDelete {
-			return ops[i].values()
+			return ops[i].values
 		}
 	}
 	return nil

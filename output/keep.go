@@ -88,7 +88,7 @@ func (f *Fill) record(a *answer, policyTTL time.Duration) (store.Record, *page, 
 	if q.policy.compress {
 		w.gzip, w.fixed = a.compress(q.compressesNow(), q.policy.maxBytes-int64(len(a.body)))
 	}
-	w.ops = a.stored(now)
+	w.fields = *pack(a.stored(now))
 	if modified := find(a.ops, "Last-Modified"); len(modified) == 1 {
 		if t, err := http.ParseTime(modified[0]); err == nil && t.Unix() > 0 {
 			w.modified = t.Unix()
@@ -148,7 +148,7 @@ func (f *Fill) keep(a *answer, p *page, r store.Record) error {
 	}
 	f.release()
 	f.observe(Event{Status: a.status, Verdict: verdict.String(), TTL: p.ttl, Bytes: len(a.body), Err: err})
-	return q.answer(p, a.ops, left, source)
+	return q.answer(p, pack(a.ops), left, source)
 }
 
 // store hands the page to the backend. Without a fence, because the look-up failed, nobody may keep it.

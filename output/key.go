@@ -24,6 +24,15 @@ type Scratch struct {
 	query    []byte
 	segments []segment
 	life     life
+	own      *place // for the page that a request has found for itself; nil if none has yet
+}
+
+// place returns an empty place, for the request's own answer alone: the next request has it again.
+func (s *Scratch) place() *place {
+	if s.own == nil {
+		s.own = new(place)
+	}
+	return s.own
 }
 
 // A key is a row of length-prefixed fields, so that no two different rows give the same bytes (I-6):

@@ -44,10 +44,10 @@ func (q *request) forwardWord() string {
 }
 
 // answer replays a page to the request that asked for it.
-func (q *request) answer(p *page, ops []op, left time.Duration, s *source) error {
+func (q *request) answer(p *page, f *fields, left time.Duration, s *source) error {
 	scratch := q.x.Scratch()
 	scratch.life = life{left, p.capped != nil, true}
-	err := q.replay(q.w, q.r, q.traits, p, &ops, left, s)
+	err := q.replay(q.w, q.r, q.traits, p, f, left, s)
 	scratch.life = life{}
 	return err
 }
@@ -71,12 +71,13 @@ const (
 	outcomeAgain                     // nobody has run the handler: look up again
 )
 
-// lookUp asks the backend. A fresh page comes back; anything else as the fence for a fill, a stale page as q.stale besides.
-// Memory in front of a shared backend may have a stale page where that has a fresh one, and so does not count then.
-func (q *request) lookUp(ctx context.Context) (*page, time.Duration, store.Fence) {
-	p, left, fence := q.lookUpBy(ctx, q.cache.backend.Lookup)
+// lookUp asks the backend. A fresh page comes back, in the place if there is one; anything else as the fence
+// for a fill, a stale page as q.stale besides. Memory in front of a shared backend may have a stale page where that has a
+// fresh one, and so does not count then.
+func (q *request) lookUp(ctx context.Context, place *place) (*page, time.Duration, store.Fence) {
+	p, left, fence := q.lookUpBy(ctx, q.cache.backend.Lookup, place)
 	if p != nil && left <= 0 && q.cache.past != nil {
-		p, left, fence = q.lookUpBy(ctx, q.cache.past.LookupRemote)
+		p, left, fence = q.lookUpBy(ctx, q.cache.past.LookupRemote, place)
 	}
 	if q.stale = nil; p != nil && left <= 0 {
 		q.stale, q.staleLeft = p, left
@@ -86,7 +87,7 @@ func (q *request) lookUp(ctx context.Context) (*page, time.Duration, store.Fence
 }
 
 func (q *request) lookUpBy(
-	ctx context.Context, ask func(context.Context, ...string) ([]store.Found, error),
+	ctx context.Context, ask func(context.Context, ...string) ([]store.Found, error), place *place,
 ) (*page, time.Duration, store.Fence) {
 	found, err := ask(ctx, q.key)
 	if err != nil || len(found) != 1 {
@@ -98,6 +99,12 @@ func (q *request) lookUpBy(
 	f := found[0]
 	if f.Record == nil || f.Left <= 0 {
 		return nil, 0, f.Fence
+	}
+	if place != nil {
+		if place.decode(f.Record.Value, q.key) == nil && f.Left > place.tail {
+			return place.share(), f.Left - place.tail, f.Fence
+		}
+		place.clear() // a stale page may be shown again, when the request is over
 	}
 	p, err := newPage(f.Record.Value, q.key)
 	if err != nil {
@@ -115,7 +122,7 @@ func (q *request) miss() error {
 	c := q.cache
 	if p, left := q.offline(); p != nil {
 		q.hit(q.r, q.x, p, left, "offline")
-		return q.answer(p, p.ops, left, c.sources.offline)
+		return q.answer(p, &p.fields, left, c.sources.offline)
 	}
 	arrived, until := c.flights.Now(), time.Now().Add(c.config.Patience)
 	fence, done, err := q.kept()
@@ -131,10 +138,10 @@ func (q *request) miss() error {
 			// A fill ended between the look-up and now; perhaps it was of this key.
 			var p *page
 			var left time.Duration
-			if p, left, fence = q.lookUp(q.r.Context()); p != nil {
+			if p, left, fence = q.lookUp(q.r.Context(), nil); p != nil {
 				f.Finish(outcome{kind: outcomeAgain})
 				q.hit(q.r, q.x, p, left, c.tier)
-				return q.answer(p, p.ops, left, c.sources.backend)
+				return q.answer(p, &p.fields, left, c.sources.backend)
 			}
 		}
 		if role != flight.Follow {
@@ -167,11 +174,14 @@ func (q *request) miss() error {
 // whether the request is answered; else a fill may begin with the fence.
 func (q *request) kept() (fence store.Fence, done bool, err error) {
 	c := q.cache
-	p, left, fence := q.lookUp(q.r.Context())
+	place := q.x.Scratch().place()
+	p, left, fence := q.lookUp(q.r.Context(), place)
 	c.at("look-up")
 	if p != nil {
 		q.hit(q.r, q.x, p, left, c.tier)
-		return fence, true, q.answer(p, p.ops, left, c.sources.backend)
+		err := q.answer(p, &p.fields, left, c.sources.backend)
+		place.clear()
+		return fence, true, err
 	}
 	if q.stale != nil && q.servesStale(q.staleLeft) {
 		return fence, true, q.answerStale(q.stale, q.staleLeft, c.tier, c.sources.backend)

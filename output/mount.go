@@ -121,7 +121,7 @@ func (m *Mount) Serve(w http.ResponseWriter, r *http.Request, x Exchange) error 
 	if p != nil && left > 0 {
 		m.hit(r, x, p, left, "memory")
 		s.life = life{left, p.capped != nil, true}
-		err := m.replay(w, r, t, p, &p.ops, left, m.cache.sources.memory)
+		err := m.replay(w, r, t, p, &p.fields, left, m.cache.sources.memory)
 		s.life = life{}
 		return err
 	}

@@ -1,7 +1,6 @@
 package output
 
 import (
-	"slices"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -24,7 +23,7 @@ type page struct {
 	compressed *variant    // nil if there is none (yet)
 	making     atomic.Bool // somebody makes it, or has tried to
 	held       store.Held  // where the page is kept in memory; nil if it is not
-	apart      int         // what it occupies besides the record and itself, in bytes
+	apart      int         // what it occupies besides the record, itself and a room, in bytes
 }
 
 // clock holds the header values that change with time, as they stood at one second.
@@ -36,56 +35,89 @@ type clock struct {
 	control  []string // of Cache-Control; nil if it does not change with time
 }
 
-// roomy is a page with the memory that its fields take, so that it is one allocation.
+// roomy is a page with the memory of what its answers share, so that it is one allocation.
 type roomy struct {
 	page
 
-	fields room
+	room room
 }
 
 // newPage decodes the page that was stored as b under a key. It borrows from b, which must not change afterwards.
 func newPage(b []byte, key string) (*page, error) {
 	p := &roomy{}
-	if err := p.decode(b, key, &p.fields); err != nil {
+	if err := p.decode(b, key, p.room.text[:0]); err != nil {
 		return nil, err
 	}
-	p.apart = p.fields.size(p.ops)
-	p.prepare()
+	p.prepare(&p.room)
 	return &p.page, nil
 }
 
-// prepare makes of what was stored what all answers share.
-func (p *page) prepare() {
-	p.whole = variant{body: p.body}
-	if etag := find(p.ops, "Etag"); len(etag) > 0 {
-		p.whole.etag = etag[0]
-	}
+// place is memory for one page after the other.
+type place struct {
+	page
+
+	view []string // the text of the fields as it was decoded
+}
+
+// decode is that of the page, which the place then has until it is cleared. It is still to be shared.
+func (p *place) decode(b []byte, key string) error {
+	err := p.page.decode(b, key, p.view[:0])
+	p.view = p.fields.text
+	return err
+}
+
+// share prepares the page for an answer, whose headers refer to memory that is not the place's.
+func (p *place) share() *page {
+	r := &room{}
+	p.fields.text = append(r.text[:0], p.view...)
+	p.prepare(r)
+	return &p.page
+}
+
+// clear empties the place.
+func (p *place) clear() {
+	clear(p.view)
+	p.page = page{}
+}
+
+// prepare makes of what was decoded what all answers share, in the room or in the memory of the text.
+func (p *page) prepare(room *room) {
+	p.fields.spell(room, p.made)
+	p.whole.body = p.body
 	if bodyAllowed(p.status) {
-		p.whole.length = []string{strconv.Itoa(len(p.body))}
+		room.length[0] = text(strconv.AppendInt(room.digits[:0], int64(len(p.body)), 10))
+		p.whole.length = room.length[:]
 	}
-	if i := slices.IndexFunc(p.ops, func(o op) bool { return o.kind == opCapped }); i >= 0 {
-		p.capped = p.ops[i].values()
+	for f := range p.fields.all() {
+		switch {
+		case f.kind == opCapped:
+			p.capped, p.controlled = f.values, true
+		case f.word == wordOfControl, f.word == wordOfExpires:
+			p.controlled = true
+		case f.word == wordOfEtag && len(f.values) > 0:
+			p.whole.etag = f.values
+		}
 	}
 	if len(p.gzip) > 0 {
-		p.compressed = gzipVariant(p.gzip, p.whole.etag)
+		p.compressed = gzipVariant(p.gzip, &p.whole)
 	}
-	p.controlled = touched(p.ops, "Cache-Control") || touched(p.ops, "Expires")
 }
 
 // packed returns the page with a compressed form, which has the fields of this one.
 func (p *page) packed(gzip []byte) *page {
-	q := &page{wire: p.wire, held: p.held, apart: int(unsafe.Sizeof(page{})) + p.apart + len(gzip)}
+	q := &page{wire: p.wire, whole: p.whole, controlled: p.controlled, capped: p.capped, held: p.held}
 	q.gzip = gzip
-	q.prepare()
+	q.compressed = gzipVariant(gzip, &p.whole)
+	q.apart = int(unsafe.Sizeof(page{})) + len(gzip)
 	return q
 }
 
 // size returns what the page occupies besides the entry it borrows from, in bytes.
 func (p *page) size() int {
-	const clocks, length = 192, 24 // the structs with their strings
-	size := int(unsafe.Sizeof(*p)) + clocks + length + p.apart
+	const clocks = 192 // the structs with their strings
+	size := int(unsafe.Sizeof(roomy{})) + p.fields.apart() + clocks + p.apart
 	if p.compressed != nil {
-		size += 192 + len(p.whole.etag) // the struct with its strings
+		size += 192 + len(p.whole.tag()) // the struct with its strings
 	}
 	if p.capped != nil {
 		size += 16 + len(p.capped[0])

@@ -70,7 +70,7 @@ func (w *recorder) inform(code int) {
 	}
 	h := raw.Header()
 	kept := h.Clone()
-	apply(h, difference(w.before, w.header))
+	repeat(h, w.before, w.header)
 	raw.WriteHeader(code)
 	clear(h)
 	maps.Copy(h, kept)
@@ -106,7 +106,7 @@ func (w *recorder) letThrough(reason string) {
 // open writes the head, and the body as far as it was held back, to the client.
 func (w *recorder) open() {
 	h := w.outer.Header()
-	apply(h, difference(w.before, w.sent))
+	repeat(h, w.before, w.sent)
 	if w.member != "" {
 		// The list goes from the origin to the client (RFC 9211, section 2): what the handler passes on comes first.
 		h["Cache-Status"] = slices.Concat(w.sent["Cache-Status"], []string{w.member})
@@ -160,7 +160,7 @@ func (w *recorder) Unwrap() http.ResponseWriter { return w.outer }
 func (w *recorder) finish() {
 	h := w.outer.Header()
 	if w.sent == nil {
-		apply(h, difference(w.before, w.header))
+		repeat(h, w.before, w.header)
 		return
 	}
 	for name, values := range w.header {

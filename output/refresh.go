@@ -176,7 +176,7 @@ func (q *request) renews() bool {
 func (q *request) renew() error {
 	c, a := q.cache, q.during
 	since := c.flights.Now()
-	page, _, fence := q.lookUp(q.r.Context())
+	page, _, fence := q.lookUp(q.r.Context(), nil)
 	c.at("look-up")
 	if page != nil {
 		a.settled.Store(true)
@@ -211,7 +211,7 @@ func (q *request) claim(own *flight.Flight[outcome], fence store.Fence) (func(),
 	}
 	if mine {
 		// Another process may have had it between the look-up and now.
-		page, _, again := q.lookUp(q.r.Context())
+		page, _, again := q.lookUp(q.r.Context(), nil)
 		if page == nil {
 			return release, again, true
 		}

@@ -8,11 +8,10 @@ import (
 	"github.com/echocache/echocache/response"
 )
 
-// replay answers a request with a stored page. ops are the header differences to replay: the page's own, or all that
-// the handler made for the one request that ran it; by their address, so that all arguments are in registers. t is what
-// look has found in the request.
+// replay answers a request with a stored page. f are the fields to replay: the page's own, or all that the handler made for
+// the one request that ran it. t is what look has found in the request.
 func (m *Mount) replay(
-	w http.ResponseWriter, r *http.Request, t traits, p *page, ops *[]op, left time.Duration, s *source,
+	w http.ResponseWriter, r *http.Request, t traits, p *page, f *fields, left time.Duration, s *source,
 ) error {
 	h := w.Header()
 	alone := len(h) == 0 && !s.own // nobody else has set anything: nothing needs to be looked up
@@ -20,14 +19,10 @@ func (m *Mount) replay(
 	if len(h) > 0 || t.has(ranged) || m.compress {
 		v, parts, encoded = m.represent(h, r, t, p, s)
 	}
-	unchanged := t.has(conditional) && response.NotModified(r, p.status, v.etag, p.lastModified())
-	if unchanged {
-		applyUnchanged(h, *ops)
-	} else {
-		apply(h, *ops)
-	}
+	unchanged := t.has(conditional) && response.NotModified(r, p.status, v.tag(), p.lastModified())
+	f.apply(h, unchanged)
 	switch {
-	case v.tags != nil:
+	case v != &p.whole:
 		v.apply(h, unchanged)
 	case encoded:
 		weaken(h)
@@ -75,14 +70,4 @@ func addStatus(h http.Header, value []string) {
 		return
 	}
 	h["Cache-Status"] = value
-}
-
-// applyUnchanged replays the fields that a 304 carries: all but those that describe the body it does not have
-// (RFC 9110, section 15.4.5).
-func applyUnchanged(h http.Header, ops []op) {
-	for i := range ops {
-		if !response.DescribesBody(ops[i].name) {
-			apply(h, ops[i:i+1])
-		}
-	}
 }

@@ -79,7 +79,7 @@ func (q *request) answerStale(p *page, left time.Duration, tier string, s *sourc
 	if -left < q.policy.revalidate {
 		q.refresh()
 	}
-	return q.answer(p, p.ops, left, s)
+	return q.answer(p, &p.fields, left, s)
 }
 
 // standIn returns a page to answer with in place of a failure, or nil. It asks the backend once more: the page that was
@@ -89,7 +89,7 @@ func (q *request) standIn() (*page, time.Duration) {
 		return nil, 0
 	}
 	// The request's own time may be over: that is one of the failures.
-	p, left, _ := q.lookUp(context.WithoutCancel(q.r.Context()))
+	p, left, _ := q.lookUp(context.WithoutCancel(q.r.Context()), nil)
 	if p != nil {
 		return p, left
 	}
@@ -115,7 +115,7 @@ func (q *request) hung() (bool, error) {
 func (q *request) answerInstead(p *page, left time.Duration, reason string, status int, collapsed bool) error {
 	if left > 0 { // somebody else has made it meanwhile
 		q.hit(q.r, q.x, p, left, q.cache.tier)
-		return q.answer(p, p.ops, left, q.cache.sources.backend)
+		return q.answer(p, &p.fields, left, q.cache.sources.backend)
 	}
 	q.cache.counters.stale.Add(1)
 	said := "fwd=stale"
@@ -125,7 +125,7 @@ func (q *request) answerInstead(p *page, left time.Duration, reason string, stat
 	if collapsed {
 		said += "; collapsed"
 	}
-	return q.answer(p, p.ops, left, &source{writer: q.cache.status, before: said, detail: reason})
+	return q.answer(p, &p.fields, left, &source{writer: q.cache.status, before: said, detail: reason})
 }
 
 // failure reports whether an answer that is not stored, for this reason, is a failure that a page may stand in for, and

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"slices"
 	"time"
-	"unsafe"
 
 	"github.com/echocache/echocache/internal/checksum"
 )
@@ -44,7 +43,7 @@ type wire struct {
 	tail     time.Duration
 	made     int64
 	modified int64
-	ops      []op
+	fields   fields
 	body     []byte
 	gzip     []byte // body, compressed; nil if that was not done
 	fixed    bool   // and it never will be
@@ -88,7 +87,7 @@ func (p *wire) encode(key string) []byte {
 	b = binary.AppendUvarint(b, uint64(p.modified))
 	b = appendLen(b, len(text))
 	b = append(b, text...)
-	b = appendLen(b, len(p.ops))
+	b = appendLen(b, p.fields.n)
 	b = append(b, fields...)
 	b = appendLen(b, len(p.body))
 	packed := len(p.gzip)
@@ -117,23 +116,20 @@ func (p *wire) words() (text, fields []byte) {
 		fields, text = appendLen(fields, len(s)<<1), append(text, s...)
 	}
 	var dated, tagged bool // a decoder has room for one of each
-	for i := range p.ops {
-		o := &p.ops[i]
-		values := o.values()
-		place, known := dictionary[o.name]
-		if known && o.kind == opSet && len(values) == 1 {
-			fields = append(fields, fieldOfOne|byte(place))
+	for f := range p.fields.all() {
+		if f.word != 0 && f.kind == opSet && len(f.values) == 1 {
+			fields = append(fields, fieldOfOne|f.word)
 		} else {
-			fields = append(fields, byte(o.kind))
-			word(o.name)
-			fields = appendLen(fields, len(values))
+			fields = append(fields, byte(f.kind))
+			word(f.name)
+			fields = appendLen(fields, len(f.values))
 		}
-		for _, v := range values {
+		for _, v := range f.values {
 			switch {
-			case o.name == "Date" && !dated && len(v) == dateLen && v == string(appendDate(nil, p.made)):
+			case f.word == wordOfDate && !dated && len(v) == dateLen && v == string(appendDate(nil, p.made)):
 				dated = true
 				fields = append(fields, wordDate<<1|1)
-			case o.name == "Etag" && !tagged && isPlainTag(v):
+			case f.word == wordOfEtag && !tagged && isPlainTag(v):
 				tagged = true
 				fields = appendTagBytes(append(fields, wordTag<<1|1), v)
 			default:
@@ -144,91 +140,73 @@ func (p *wire) words() (text, fields []byte) {
 	return text, fields
 }
 
-// room is where the fields of a page are put, if it has no more, so that they are not memory of their own.
-type room struct {
-	ops    [8]op
-	date   [dateLen]byte
-	tag    [tagLen]byte
-	dated  bool // date is in use
-	tagged bool // and so is tag
-}
-
-// size returns what fields that were decoded into the room occupy, in bytes.
-func (r *room) size(ops []op) int {
-	size := int(unsafe.Sizeof(*r))
-	if len(ops) > len(r.ops) {
-		size += len(ops) * int(unsafe.Sizeof(op{}))
-	}
-	for i := range ops {
-		if more := ops[i].more; more != nil {
-			size += int(unsafe.Sizeof(*more)) + len(*more)*int(unsafe.Sizeof(""))
-		}
-	}
-	return size
-}
-
-// decode reads a page back that was stored under key. It borrows from b, which must not change afterwards, and from room.
-func (p *wire) decode(b []byte, key string, room *room) error {
+// decode reads a page back that was stored under key, into one that is empty. It borrows from b, which must not change
+// afterwards. The text of the fields goes into text, or more if it takes more, and is still to be spelt.
+func (p *wire) decode(b []byte, key string, text []string) error {
 	if len(b) <= headOffset || b[0] != wireVersion {
 		return errDamaged
 	}
-	r := reader{rest: b[headOffset:]}
+	r := reader{b: b, at: headOffset}
 	p.status = http.StatusOK + int(r.number(999-http.StatusOK))
 	p.ttl = r.duration()
 	p.tail = r.duration()
 	p.made = int64(r.number(math.MaxInt64))
 	p.modified = int64(r.number(math.MaxInt64))
 	r.takeText()
-	p.ops = r.ops(room, p.made)
+	p.fields.text = text
+	r.fields(&p.fields, p.made)
 	size := r.number(math.MaxInt64)
 	packed := r.number(math.MaxInt64)
 	p.fixed = packed == gzipNever
 	if p.fixed {
 		packed = 0
 	}
-	head := b[headOffset : len(b)-len(r.rest)]
+	rest := b[r.at:]
 	switch {
-	case r.failed, len(r.text) > 0,
-		size > uint64(len(r.rest)),
-		packed != uint64(len(r.rest))-size,
+	case r.failed, r.text != "",
+		size > uint64(len(rest)),
+		packed != uint64(len(rest))-size,
 		packed > 0 && (packed >= size || p.status != http.StatusOK),
-		checksum.Of(head, key) != binary.LittleEndian.Uint32(b[1:]),
+		checksum.Of(b[headOffset:r.at], key) != binary.LittleEndian.Uint32(b[1:]),
 		p.ttl <= 0:
 		return errDamaged
 	}
-	p.body = r.rest[:size:size]
+	p.body = rest[:size:size]
 	if packed > 0 {
-		p.gzip = slices.Clip(r.rest[size:])
+		p.gzip = slices.Clip(rest[size:])
 	}
 	return nil
 }
 
 // reader takes bytes off the front. After the first failure everything it returns is zero.
 type reader struct {
-	rest   []byte
-	text   []byte
+	b      []byte
+	at     int    // where the next one is
+	text   string // of the fields, what nobody has taken yet
 	failed bool
 }
 
-func (r *reader) fail() { r.failed, r.rest, r.text = true, nil, nil }
+func (r *reader) fail() { r.failed, r.at, r.text = true, len(r.b), "" }
 
-// number returns a varint, in its shortest form and at most limit.
+// left is how many bytes there still are.
+func (r *reader) left() int { return len(r.b) - r.at }
+
+// number returns a varint, in its shortest form and at most limit, which is no less than what one byte can say.
 func (r *reader) number(limit uint64) uint64 {
-	if len(r.rest) > 0 && r.rest[0] < 0x80 && uint64(r.rest[0]) <= limit { // most are of one byte
-		v := r.rest[0]
-		r.rest = r.rest[1:]
-		return uint64(v)
+	if r.at < len(r.b) && r.b[r.at] < 0x80 { // most are of one byte
+		r.at++
+		return uint64(r.b[r.at-1])
 	}
 	return r.longNumber(limit)
 }
 
 func (r *reader) longNumber(limit uint64) uint64 {
-	v, n := binary.Uvarint(r.rest)
-	if n <= 0 || v > limit || n > 1 && r.rest[n-1] == 0 {
+	v, n := binary.Uvarint(r.b[r.at:])
+	if n <= 0 || v > limit || n > 1 && r.b[r.at+n-1] == 0 {
 		r.fail()
 		return 0
 	}
-	r.rest = r.rest[n:]
+	r.at += n
 	return v
 }
 
@@ -249,19 +227,126 @@ func (r *reader) duration() time.Duration {
 // with such a byte in it would be several fields.
 func (r *reader) takeText() {
 	n := r.number(math.MaxInt64)
-	if n > uint64(len(r.rest)) || !oneLine(r.rest[:n]) {
+	if n > uint64(r.left()) || !oneLine(r.b[r.at:][:n]) {
 		r.fail()
 		return
 	}
-	r.text, r.rest = r.rest[:n], r.rest[n:]
+	r.text = text(r.b[r.at:][:n])
+	r.at += int(n)
 }
 
-// word returns a string that shares its bytes with the entry or the dictionary.
-func (r *reader) word() string {
-	n := r.number(math.MaxInt64)
+// fields reads the fields.
+func (r *reader) fields(f *fields, made int64) {
+	n := r.number(maxFields)
+	if n > uint64(r.left()) { // every field takes more than a byte
+		r.fail()
+	}
+	if r.failed {
+		return
+	}
+	steps := f.sized(int(n))
+	for i := range steps {
+		m := &steps[i]
+		if r.plain(m, f) {
+			continue
+		}
+		count := r.step(m, f)
+		if count > uint64(r.left()) { // and so does every value
+			r.fail()
+		}
+		if r.failed {
+			return
+		}
+		for range count {
+			f.text = append(f.text, r.value(m.word, f, made))
+		}
+		m.end = uint32(len(f.text))
+		if m.kind == opOnce && f.text[m.end-1] != "Accept-Encoding" {
+			r.fail()
+			return
+		}
+	}
+}
+
+// plain reads a field if it is one of those that nearly all are: of one value that is set, with a name of the dictionary, all
+// said in two bytes. It changes nothing if not; step would read the same.
+func (r *reader) plain(m *step, f *fields) bool {
+	if r.left() < 2 {
+		return false
+	}
+	name, value := r.b[r.at], r.b[r.at+1]
+	if name < fieldOfOne|firstWord || name >= fieldOfOne|byte(len(words)) || value <= wordTag<<1|1 || value >= 0x80 {
+		return false
+	}
+	r.at += 2
+	m.word = name &^ fieldOfOne
+	f.text = append(f.text, r.word(uint64(value)))
+	m.end = uint32(len(f.text))
+	return true
+}
+
+// step reads a field's kind and name, and returns how many values follow.
+func (r *reader) step(m *step, f *fields) (values uint64) {
+	if r.left() == 0 {
+		r.fail()
+		return 0
+	}
+	first := r.b[r.at]
+	r.at++
+	if first >= fieldOfOne {
+		m.word = first &^ fieldOfOne
+		if m.word < firstWord || int(m.word) >= len(words) {
+			r.fail()
+		}
+		return 1
+	}
+	m.kind = opKind(first)
+	name := r.number(math.MaxInt64)
+	if name&1 != 0 && name>>1 < uint64(len(words)) {
+		m.word = uint8(name >> 1)
+	}
+	s := r.word(name)
+	if m.word == 0 {
+		f.text = append(f.text, s)
+	}
+	values = r.number(maxFields)
+	if !m.fits(values) || m.word == 0 && meant(s) {
+		r.fail()
+	}
+	return values
+}
+
+// fits reports whether a field of this kind may have this name, and so many values.
+func (m *step) fits(values uint64) bool {
+	switch m.kind {
+	case opCapped:
+		return m.word == wordOfControl && values == 1
+	case opOnce:
+		return m.word == wordOfVary && values == 1
+	case opDelete:
+		return values == 0
+	default:
+		return m.kind < opCapped
+	}
+}
+
+// value returns a value of the field with this name.
+func (r *reader) value(name uint8, f *fields, made int64) string {
+	switch n := r.number(math.MaxInt64); n {
+	case wordDate<<1 | 1:
+		return r.date(name, f, made)
+	case wordTag<<1 | 1:
+		return r.tag(name, f)
+	default:
+		return r.word(n)
+	}
+}
+
+// word returns the string that a number stands for. It shares its bytes with the entry or the dictionary.
+func (r *reader) word(n uint64) string {
 	switch {
 	case n&1 == 0 && n>>1 <= uint64(len(r.text)):
-		s := unsafe.String(unsafe.SliceData(r.text), int(n>>1))
+		s := r.text[:n>>1]
 		r.text = r.text[n>>1:]
 		return s
 	case n&1 != 0 && n>>1 >= firstWord && n>>1 < uint64(len(words)):
@@ -271,117 +356,23 @@ func (r *reader) word() string {
 	return ""
 }
 
-// fits reports whether an op of this kind may be for a field, and have so many values.
-func (k opKind) fits(name string, count uint64) bool {
-	switch k {
-	case opCapped:
-		return name == "Cache-Control" && count == 1
-	case opOnce:
-		return name == "Vary" && count == 1
-	case opDelete:
-		return count == 0
-	default:
-		return k < opCapped
-	}
-}
-
-// ops returns the header differences.
-func (r *reader) ops(room *room, made int64) []op {
-	n := r.number(maxFields)
-	if n > uint64(len(r.rest)) { // every field takes more than a byte
+// date returns what stands for the words of a Date field until they are spelt. There is one at most.
+func (r *reader) date(name uint8, f *fields, made int64) string {
+	if name != wordOfDate || f.date > 0 || made > lastDate {
 		r.fail()
 	}
-	if r.failed || n == 0 {
-		return nil
-	}
-	ops := room.ops[:]
-	if n > uint64(len(room.ops)) {
-		ops = make([]op, n)
-	}
-	ops = ops[:n:n]
-	for i := range ops {
-		o := &ops[i]
-		count := r.field(o)
-		if r.failed || count > uint64(len(r.rest)) {
-			r.fail()
-			return nil
-		}
-		switch {
-		case o.kind == opDelete:
-		case count == 1:
-			o.one = r.value(room, o.name, made)
-		default:
-			all := make([]string, count)
-			for i := range all {
-				all[i] = r.value(room, o.name, made)
-			}
-			o.more = &all
-		}
-		if o.kind == opOnce && o.one != "Accept-Encoding" {
-			r.fail()
-			return nil
-		}
-	}
-	return ops
+	f.date = uint32(len(f.text)) + 1
+	return ""
 }
 
-// field reads a field's kind and name, and returns how many values it has.
-func (r *reader) field(o *op) (values uint64) {
-	if len(r.rest) == 0 {
-		r.fail()
-		return 0
-	}
-	first := r.rest[0]
-	r.rest = r.rest[1:]
-	if first >= fieldOfOne {
-		if place := int(first &^ fieldOfOne); place >= firstWord && place < len(words) {
-			o.name = words[place]
-			return 1
-		}
-		r.fail()
-		return 0
-	}
-	o.kind, o.name = opKind(first), r.word()
-	values = r.number(maxFields)
-	if !o.kind.fits(o.name, values) {
-		r.fail()
-		return 0
-	}
-	return values
-}
-
-// value returns a value of the named field.
-func (r *reader) value(room *room, name string, made int64) string {
-	if len(r.rest) > 0 {
-		switch r.rest[0] {
-		case wordDate<<1 | 1:
-			return r.date(room, name, made)
-		case wordTag<<1 | 1:
-			return r.tag(room, name)
-		}
-	}
-	return r.word()
-}
-
-// date returns a time in the words of a Date field. There is room for one.
-func (r *reader) date(room *room, name string, at int64) string {
-	if name != "Date" || room.dated || appendDate(room.date[:0], at) == nil {
+// tag returns what an entity tag such as the cache makes is spelt of. There is one at most.
+func (r *reader) tag(name uint8, f *fields) string {
+	if name != wordOfEtag || f.tag > 0 || r.left() < tagSum {
 		r.fail()
 		return ""
 	}
-	room.dated = true
-	r.rest = r.rest[1:]
-	return unsafe.String(&room.date[0], dateLen)
-}
-
-// tag returns an entity tag such as the cache makes. There is room for one.
-func (r *reader) tag(room *room, name string) string {
-	if name != "Etag" || room.tagged || len(r.rest) <= tagSum {
-		r.fail()
-		return ""
-	}
-	room.tagged = true
-	appendTag(room.tag[:0], r.rest[1:1+tagSum])
-	r.rest = r.rest[1+tagSum:]
-	return unsafe.String(&room.tag[0], tagLen)
+	f.tag = uint32(len(f.text)) + 1
+	sum := r.b[r.at:][:tagSum]
+	r.at += tagSum
+	return text(sum)
 }

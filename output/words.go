@@ -1,7 +1,7 @@
 package output
 
 import (
-	"bytes"
+	"encoding/binary"
 	"encoding/hex"
 	"strings"
 	"time"
@@ -13,7 +13,7 @@ import (
 var words = [...]string{
 	wordDate: "", wordTag: "", // not words, but places
 
-	"Content-Type", "Etag", "Date", "Cache-Control", "Vary", "Last-Modified", "Content-Language", "Content-Encoding", "Link", "Location",
+	"Content-Type", wordOfEtag: "Etag", wordOfDate: "Date", wordOfControl: "Cache-Control", wordOfVary: "Vary", "Last-Modified", "Content-Language", "Content-Encoding", "Link", "Location",
 	"X-Content-Type-Options", "X-Frame-Options", "Access-Control-Allow-Origin", "Content-Security-Policy", "Referrer-Policy",
 	"Strict-Transport-Security",
 
@@ -25,7 +25,7 @@ var words = [...]string{
 	"no-cache", "private, no-cache", "public, max-age=60", "public, max-age=300", "public, max-age=3600",
 	"nosniff", "DENY", "SAMEORIGIN", "*", "gzip", "br", "true", "bytes", "0", "1", "en", "de", "fr", "es",
 
-	"Expires", "Content-Disposition", "Content-Location", "Content-Security-Policy-Report-Only", "Accept-Ranges",
+	wordOfExpires: "Expires", "Content-Disposition", "Content-Location", "Content-Security-Policy-Report-Only", "Accept-Ranges",
 	"Access-Control-Allow-Credentials", "Access-Control-Allow-Headers", "Access-Control-Allow-Methods",
 	"Access-Control-Expose-Headers", "Access-Control-Max-Age", "Cross-Origin-Embedder-Policy", "Cross-Origin-Opener-Policy",
 	"Cross-Origin-Resource-Policy", "Permissions-Policy", "X-Xss-Protection", "X-Robots-Tag", "X-Dns-Prefetch-Control", "Server",
@@ -39,6 +39,25 @@ var words = [...]string{
 
 // A name's place is seven bits of a byte.
 var _ = [1]struct{}{}[len(words)>>7]
+
+// The places of names that the cache reads itself. They never stand on the wire as a text.
+const (
+	wordOfEtag    = 3
+	wordOfDate    = 4
+	wordOfControl = 5
+	wordOfVary    = 6
+	wordOfExpires = 59
+)
+
+// meant reports whether a name is one that the cache reads itself.
+func meant(name string) bool {
+	switch name {
+	case "Etag", "Date", "Cache-Control", "Vary", "Expires":
+		return true
+	default:
+		return false
+	}
+}
 
 // firstWord is the first place that is a word's.
 const firstWord = wordTag + 1
@@ -54,7 +73,24 @@ var dictionary = func() map[string]int {
 
 // oneLine reports whether a text has none of the bytes that end a line of a header.
 func oneLine(text []byte) bool {
-	return bytes.IndexByte(text, '\n') < 0 && bytes.IndexByte(text, '\r') < 0 && bytes.IndexByte(text, 0) < 0
+	const ones = 0x0101010101010101
+	for ; len(text) >= 8; text = text[8:] {
+		// A byte below 0x0e borrows its highest bit, as do some of those behind one. Few texts have any.
+		eight := binary.LittleEndian.Uint64(text)
+		if (eight-0x0e*ones)&^eight&(0x80*ones) != 0 && !noEnd(text[:8]) {
+			return false
+		}
+	}
+	return noEnd(text)
+}
+
+func noEnd(text []byte) bool {
+	for _, c := range text {
+		if c == '\n' || c == '\r' || c == 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // The entity tags that the cache makes are weak ones of 16 bytes.
@@ -65,8 +101,8 @@ const (
 )
 
 // appendTag appends the entity tag of a sum.
-func appendTag(b, sum []byte) []byte {
-	return append(hex.AppendEncode(append(b, tagOpen...), sum), '"')
+func appendTag(b []byte, sum string) []byte {
+	return append(hex.AppendEncode(append(b, tagOpen...), []byte(sum)), '"')
 }
 
 // isPlainTag reports whether appendTag could have made a tag.
