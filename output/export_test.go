@@ -86,6 +86,9 @@ func (p *Place) Decode(b []byte, key string) error {
 // Share is the rest.
 func (p *Place) Share() { p.share() }
 
+// Wire returns what was decoded.
+func (p *Place) Wire() *Wire { return &Wire{wire: p.wire} }
+
 // Same reports whether two pages are the same.
 func (p *Wire) Same(q *Wire) bool {
 	return p.status == q.status && p.ttl == q.ttl && p.tail == q.tail && p.made == q.made && p.modified == q.modified &&
@@ -122,7 +125,7 @@ func NewClockPage(ttl time.Duration) *ClockPage {
 // At returns Age, Cache-Status and Cache-Control as they are when the page is fresh for left.
 func (p *ClockPage) At(left time.Duration, c *Cache) [3]string {
 	at := p.at(left, c.sources.memory)
-	return [3]string{at.ageValue[0], at.status[0], at.control[0]}
+	return [3]string{at.told[0], at.status[0], at.control[0]}
 }
 
 // WireHead is where the checksummed part of a page begins.

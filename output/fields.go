@@ -67,10 +67,10 @@ type field struct {
 }
 
 // read returns a field, whose strings begin at from.
-func (f *fields) read(m step, from uint32) (name string, values []string) {
-	values = f.text[from:m.end:m.end]
-	if m.word != 0 {
-		return words[m.word], values
+func (f *fields) read(s step, from uint32) (name string, values []string) {
+	values = f.text[from:s.end:s.end]
+	if s.word != 0 {
+		return words[s.word], values
 	}
 	return values[0], values[1:]
 }
@@ -79,12 +79,12 @@ func (f *fields) read(m step, from uint32) (name string, values []string) {
 func (f *fields) all() iter.Seq[field] {
 	return func(yield func(field) bool) {
 		var from uint32
-		for _, m := range f.steps() {
-			name, values := f.read(m, from)
-			if !yield(field{m, name, values}) {
+		for _, s := range f.steps() {
+			name, values := f.read(s, from)
+			if !yield(field{s, name, values}) {
 				return
 			}
-			from = m.end
+			from = s.end
 		}
 	}
 }
@@ -93,13 +93,13 @@ func (f *fields) all() iter.Seq[field] {
 // but those that describe the body it does not have (RFC 9110, section 15.4.5).
 func (f *fields) apply(h http.Header, unchanged bool) {
 	var from uint32
-	for _, m := range f.steps() {
-		name, values := f.read(m, from)
-		from = m.end
+	for _, s := range f.steps() {
+		name, values := f.read(s, from)
+		from = s.end
 		if unchanged && response.DescribesBody(name) {
 			continue
 		}
-		switch m.kind {
+		switch s.kind {
 		case opSet, opCapped:
 			h[name] = values
 		case opAdd:

@@ -108,6 +108,12 @@ var mistakes = map[string]map[string]mutant{
 		"what is stale in memory hides what is fresh behind it": {"miss.go", []string{
 			"left <= 0 && q.cache.past != nil {", "left <= 0 && q.cache.past != nil && !MUTANT {",
 		}, "TestStaleInMemoryHidesNothingFresh"},
+		"an answer's headers are memory of the next": {"page.go", []string{
+			"\tp.prepare(r)\n", "\tif MUTANT {\n\t\tp.fields.text = p.view\n\t}\n\tp.prepare(r)\n",
+		}, "TestAPlaceIsNoAnswersMemory"},
+		"a page is left in its place": {"page.go", []string{
+			"\tp.page = page{}\n", "\tif !MUTANT {\n\t\tp.page = page{}\n\t}\n",
+		}, "TestAPlaceIsNoAnswersMemory"},
 		"an entry of another key is believed": {"wire.go", []string{
 			"checksum.Of(b[headOffset:r.at], key)", "checksum.Of(b[headOffset:r.at], map[bool]string{false: key}[MUTANT])",
 			"checksum.Of(b[headOffset:], key)", "checksum.Of(b[headOffset:], map[bool]string{false: key}[MUTANT])",
@@ -156,7 +162,7 @@ func TestMutantsOfTheSourceAreCaught(t *testing.T) {
 			control := "."
 			switch in {
 			case "output":
-				control = "TestI1_EvictionAt|TestStampede|TestUncacheable|TestI9|TestTheDictionary|Stale|Compress|Range|Encod"
+				control = "TestI1_EvictionAt|TestStampede|TestUncacheable|TestI9|TestTheDictionary|TestAPlace|Stale|Compress|Range|Encod"
 			case "middleware":
 				control = "TestChain"
 			}

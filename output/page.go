@@ -26,13 +26,15 @@ type page struct {
 	apart      int         // what it occupies besides the record, itself and a room, in bytes
 }
 
-// clock holds the header values that change with time, as they stood at one second.
+// clock holds the header values that change with time, as they stood at one second. It is one piece of memory, to which the
+// header maps refer.
 type clock struct {
 	age, ttl int64 // seconds
 	source   *source
-	ageValue []string
-	status   []string // of Cache-Status; nil if it is off
-	control  []string // of Cache-Control; nil if it does not change with time
+	told     [1]string // of Age
+	status   [1]string // of Cache-Status; "" if it is off
+	control  [1]string // of Cache-Control; "" if it does not change with time
+	written  [64]byte  // what told and status are written in, unless they are longer
 }
 
 // roomy is a page with the memory of what its answers share, so that it is one allocation.
@@ -138,17 +140,12 @@ func (p *page) at(left time.Duration, s *source) *clock {
 		return c
 	}
 	c = &clock{age: age, ttl: ttl, source: s}
-	c.ageValue = []string{strconv.FormatInt(age, 10)}
-	if status := s.render(ttl); status != "" {
-		c.status = []string{status}
-	}
+	digits := strconv.AppendInt(c.written[:0], age, 10)
+	c.told[0], c.status[0] = text(digits), text(s.render(digits[len(digits):], ttl))
 	if p.capped != nil {
-		c.control = p.capped
 		// A cache downstream subtracts Age as well, which must be told (RFC 9111, section 5.1). So a copy there lives
 		// shorter than the page, never longer.
-		if told := response.Cap(p.capped[0], left); told != p.capped[0] {
-			c.control = []string{told}
-		}
+		c.control[0] = response.Cap(p.capped[0], left)
 	}
 	p.clock.Store(c)
 	return c

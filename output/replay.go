@@ -31,18 +31,18 @@ func (m *Mount) replay(
 		h["Cache-Control"] = m.control
 	}
 	c := p.at(left, s)
-	if c.control != nil {
-		h["Cache-Control"] = c.control
+	if p.capped != nil {
+		h["Cache-Control"] = c.control[:]
 	}
 	if !s.own {
-		h["Age"] = c.ageValue
+		h["Age"] = c.told[:]
 	}
 	switch {
-	case c.status == nil:
+	case c.status[0] == "":
 	case alone:
-		h["Cache-Status"] = c.status
+		h["Cache-Status"] = c.status[:]
 	default:
-		addStatus(h, c.status)
+		addStatus(h, c.status[:])
 	}
 	if unchanged {
 		w.WriteHeader(http.StatusNotModified)

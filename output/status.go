@@ -29,12 +29,11 @@ type source struct {
 	unkept bool   // the page is not stored, so there is no time to live to tell
 }
 
-// render returns a member that names the time to live in seconds, if there is one, or "" if Cache-Status is off.
-func (s *source) render(ttl int64) string {
+// render appends a member that names the time to live in seconds, if there is one, or nothing if Cache-Status is off.
+func (s *source) render(b []byte, ttl int64) []byte {
 	if s.writer.mode == StatusOff {
-		return ""
+		return b
 	}
-	b := make([]byte, 0, 64)
 	b = append(b, s.writer.name...)
 	b = append(b, "; "...)
 	b = append(b, s.before...)
@@ -46,7 +45,7 @@ func (s *source) render(ttl int64) string {
 		b = append(b, "; detail="...)
 		b = append(b, s.detail...)
 	}
-	return string(b)
+	return b
 }
 
 // forwarded returns a member for an answer that did not come from the cache and was not stored: fwd is RFC 9211's

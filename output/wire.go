@@ -246,87 +246,64 @@ func (r *reader) fields(f *fields, made int64) {
 	}
 	steps := f.sized(int(n))
 	for i := range steps {
-		m := &steps[i]
-		if r.plain(m, f) {
-			continue
-		}
-		count := r.step(m, f)
-		if count > uint64(r.left()) { // and so does every value
+		if r.left() == 0 {
 			r.fail()
+			return
 		}
+		s := &steps[i]
+		if first := r.b[r.at]; first >= fieldOfOne {
+			r.at++
+			if s.word = first &^ fieldOfOne; s.word < firstWord || int(s.word) >= len(words) {
+				r.fail()
+				return
+			}
+			f.text = append(f.text, r.value(s.word, f, made))
+		} else {
+			r.fieldOfMany(s, f, made)
+		}
+		s.end = uint32(len(f.text))
 		if r.failed {
 			return
 		}
-		for range count {
-			f.text = append(f.text, r.value(m.word, f, made))
-		}
-		m.end = uint32(len(f.text))
-		if m.kind == opOnce && f.text[m.end-1] != "Accept-Encoding" {
-			r.fail()
-			return
-		}
 	}
 }
 
-// plain reads a field if it is one of those that nearly all are: of one value that is set, with a name of the dictionary, all
-// said in two bytes. It changes nothing if not; step would read the same.
-func (r *reader) plain(m *step, f *fields) bool {
-	if r.left() < 2 {
-		return false
-	}
-	name, value := r.b[r.at], r.b[r.at+1]
-	if name < fieldOfOne|firstWord || name >= fieldOfOne|byte(len(words)) || value <= wordTag<<1|1 || value >= 0x80 {
-		return false
-	}
-	r.at += 2
-	m.word = name &^ fieldOfOne
-	f.text = append(f.text, r.word(uint64(value)))
-	m.end = uint32(len(f.text))
-	return true
-}
-
-// step reads a field's kind and name, and returns how many values follow.
-func (r *reader) step(m *step, f *fields) (values uint64) {
-	if r.left() == 0 {
-		r.fail()
-		return 0
-	}
-	first := r.b[r.at]
+// fieldOfMany reads a field that is spelt out.
+func (r *reader) fieldOfMany(s *step, f *fields, made int64) {
+	s.kind = opKind(r.b[r.at])
 	r.at++
-	if first >= fieldOfOne {
-		m.word = first &^ fieldOfOne
-		if m.word < firstWord || int(m.word) >= len(words) {
-			r.fail()
-		}
-		return 1
+	place := r.number(math.MaxInt64)
+	if place&1 != 0 && place>>1 < uint64(len(words)) {
+		s.word = uint8(place >> 1)
 	}
-	m.kind = opKind(first)
-	name := r.number(math.MaxInt64)
-	if name&1 != 0 && name>>1 < uint64(len(words)) {
-		m.word = uint8(name >> 1)
+	name := r.word(place)
+	if s.word == 0 {
+		f.text = append(f.text, name)
 	}
-	s := r.word(name)
-	if m.word == 0 {
-		f.text = append(f.text, s)
+	values := r.number(maxFields)
+	if !s.fits(values) || s.word == 0 && meant(name) || values > uint64(r.left()) { // every value takes a byte
+		r.fail()
+		return
 	}
-	values = r.number(maxFields)
-	if !m.fits(values) || m.word == 0 && meant(s) {
+	for range values {
+		f.text = append(f.text, r.value(s.word, f, made))
+	}
+	if s.kind == opOnce && f.text[len(f.text)-1] != "Accept-Encoding" {
 		r.fail()
 	}
-	return values
 }
 
 // fits reports whether a field of this kind may have this name, and so many values.
-func (m *step) fits(values uint64) bool {
-	switch m.kind {
+func (s *step) fits(values uint64) bool {
+	switch s.kind {
 	case opCapped:
-		return m.word == wordOfControl && values == 1
+		return s.word == wordOfControl && values == 1
 	case opOnce:
-		return m.word == wordOfVary && values == 1
+		return s.word == wordOfVary && values == 1
 	case opDelete:
 		return values == 0
 	default:
-		return m.kind < opCapped
+		return s.kind < opCapped
 	}
 }
 

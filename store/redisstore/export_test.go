@@ -16,8 +16,10 @@ func Label(key string) string { return label(key) }
 
 // Decode is decode.
 func Decode(whole, head []byte, key string) (*store.Record, error) {
-	return (&Store{}).decode(whole, head, key)
+	return unsealed.decode(whole, head, key)
 }
+
+var unsealed = &Store{}
 
 // Encoded returns a record as it lies at the server, and its head.
 func (s *Store) Encoded(key string, r store.Record) (whole, head []byte) {

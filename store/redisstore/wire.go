@@ -87,7 +87,7 @@ func appendField(b []byte, s string) []byte {
 // decoded is a record with room for the tags that most have, so that they are not memory of their own.
 type decoded struct {
 	record store.Record
-	tags   [8]string
+	tags   [6]string
 }
 
 // decode reads a record that begins with head, which was judged. It borrows from whole, unless that was sealed.
@@ -168,15 +168,23 @@ type decoder struct {
 	bad  bool
 }
 
+// number returns a varint of at most limit, which is no less than what one byte can say.
 func (d *decoder) number(limit uint64) uint64 {
+	if len(d.rest) > 0 && d.rest[0] < 0x80 { // most are of one byte
+		n := d.rest[0]
+		d.rest = d.rest[1:]
+		return uint64(n)
+	}
 	n, size := binary.Uvarint(d.rest)
-	if d.bad || size <= 0 || n > limit {
-		d.bad = true
+	if size <= 0 || n > limit {
+		d.fail()
 		return 0
 	}
 	d.rest = d.rest[size:]
 	return n
 }
+
+func (d *decoder) fail() { d.rest, d.bad = nil, true }
 
 // tags reads n tags into room, or more if it takes more. They share their bytes with the record.
 func (d *decoder) tags(n int, room []string) []string {
@@ -184,19 +192,13 @@ func (d *decoder) tags(n int, room []string) []string {
 		return nil
 	}
 	for range n {
-		text := d.field()
-		room = append(room, unsafe.String(unsafe.SliceData(text), len(text)))
+		size := d.number(math.MaxInt32)
+		if size > uint64(len(d.rest)) {
+			d.fail()
+			return nil
+		}
+		room = append(room, unsafe.String(unsafe.SliceData(d.rest), int(size)))
+		d.rest = d.rest[size:]
 	}
 	return slices.Clip(room)
-}
-
-func (d *decoder) field() []byte {
-	n := d.number(math.MaxInt32)
-	if d.bad || n > uint64(len(d.rest)) {
-		d.bad = true
-		return nil
-	}
-	value := d.rest[:n:n]
-	d.rest = d.rest[n:]
-	return value
 }

@@ -114,7 +114,9 @@ func onRedis(b *strings.Builder, r *record.Results) {
 
 func parts(b *strings.Builder, r *record.Results) {
 	b.WriteString("## What a hit consists of\n\nA hit from Redis decodes a *record* (tags, fence, checksum; `store/redisstore`), and in it a *page* " +
-		"(headers; `output`).\n\n")
+		"(its fields as pairs of a\nname and values; `output`), into memory that the next request has again: the goal is for both together. *shared* is the page with what it " +
+		"takes besides to\nreplay it: memory of their own for the strings that the answer's headers go on referring to, Date, ETag and Content-Length spelt. The entry has five\n" +
+		"headers, Date and the cache's own ETag among them.\n\n")
 	for _, name := range []string{record.DecodeSmall, record.DecodeLarge} {
 		fmt.Fprintf(b, "%s:\n\n", strings.ToUpper(name[:1])+name[1:])
 		table(b, r, record.Parts, name, spread("ns", record.Nanoseconds), median("B", record.Bytes), median("allocations", record.Allocs))
