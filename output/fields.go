@@ -90,7 +90,8 @@ func (f *fields) all() iter.Seq[field] {
 }
 
 // apply replays the fields on h. Their values are shared by all answers; an append makes a copy of them. A 304 carries all
-// but those that describe the body it does not have (RFC 9110, section 15.4.5).
+// but those that describe the body it does not have (RFC 9110, section 15.4.5). Every hit does this: it goes through the
+// steps itself.
 func (f *fields) apply(h http.Header, unchanged bool) {
 	var from uint32
 	for _, s := range f.steps() {
@@ -137,15 +138,15 @@ type room struct {
 // spell spells the words that do not stand in an entry as they are, into the room.
 func (f *fields) spell(room *room, made int64) {
 	if f.date > 0 {
-		f.text[f.date-1] = text(appendDate(room.date[:0], made))
+		f.text[f.date-1] = asString(appendDate(room.date[:0], made))
 	}
 	if f.tag > 0 {
-		f.text[f.tag-1] = text(appendTag(room.tag[:0], f.text[f.tag-1]))
+		f.text[f.tag-1] = asString(appendTag(room.tag[:0], f.text[f.tag-1]))
 	}
 }
 
-// text returns bytes that never change again as a string.
-func text(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
+// asString returns bytes that never change again as a string.
+func asString(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 
 // apart returns what the fields take that is neither in them nor in a room, in bytes.
 func (f *fields) apart() int {

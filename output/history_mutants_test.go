@@ -76,7 +76,7 @@ var mistakes = map[string]map[string]mutant{
 			"p.making.Load() || !p.making.CompareAndSwap(false, true) {", "!MUTANT && (p.making.Load() || !p.making.CompareAndSwap(false, true)) {",
 		}, "TestCompressHasOneMaker|TestCompressIsDoneOnce"},
 		"what a hit has compressed does not count": {"page.go", []string{
-			"clocks + p.apart\n", "clocks + p.apart\n\tif MUTANT {\n\t\tsize -= p.apart\n\t}\n",
+			"clocks + p.beside\n", "clocks + p.beside\n\tif MUTANT {\n\t\tsize -= p.beside\n\t}\n",
 		}, "TestI8_TheCompressedForm"},
 		"what was found before stands in for a failure": {"stale.go", []string{
 			"\tp, left, _ := q.lookUp(context.WithoutCancel", "\tif MUTANT {\n\t\treturn q.stale, q.staleLeft\n\t}\n\tp, left, _ := q.lookUp(context.WithoutCancel",
@@ -111,9 +111,12 @@ var mistakes = map[string]map[string]mutant{
 		"an answer's headers are memory of the next": {"page.go", []string{
 			"\tp.prepare(r)\n", "\tif MUTANT {\n\t\tp.fields.text = p.view\n\t}\n\tp.prepare(r)\n",
 		}, "TestAPlaceIsNoAnswersMemory"},
-		"a page is left in its place": {"page.go", []string{
-			"\tp.page = page{}\n", "\tif !MUTANT {\n\t\tp.page = page{}\n\t}\n",
-		}, "TestAPlaceIsNoAnswersMemory"},
+		"a page is left in its place": {"key.go", []string{
+			"\tp.clear()\n", "\tif !MUTANT {\n\t\tp.clear()\n\t}\n",
+		}, "TestOneRequestAfterTheOther"},
+		"a place is there for the next although nobody gave it back": {"key.go", []string{
+			"\ts.place = nil\n", "\tif !MUTANT {\n\t\ts.place = nil\n\t}\n",
+		}, "TestOneRequestAfterTheOther"},
 		"an entry of another key is believed": {"wire.go", []string{
 			"checksum.Of(b[headOffset:r.at], key)", "checksum.Of(b[headOffset:r.at], map[bool]string{false: key}[MUTANT])",
 			"checksum.Of(b[headOffset:], key)", "checksum.Of(b[headOffset:], map[bool]string{false: key}[MUTANT])",
@@ -162,7 +165,7 @@ func TestMutantsOfTheSourceAreCaught(t *testing.T) {
 			control := "."
 			switch in {
 			case "output":
-				control = "TestI1_EvictionAt|TestStampede|TestUncacheable|TestI9|TestTheDictionary|TestAPlace|Stale|Compress|Range|Encod"
+				control = "TestI1_EvictionAt|TestStampede|TestUncacheable|TestI9|TestTheDictionary|TestAPlace|TestOneRequest|Stale|Compress|Range|Encod"
 			case "middleware":
 				control = "TestChain"
 			}

@@ -17,22 +17,30 @@ const pageKind = "page"
 // maxKey bounds a key. A request whose key would be longer bypasses the cache.
 const maxKey = 8 << 10
 
-// Scratch is the memory that one request needs while its key is made. The zero value works. A door keeps it from one
-// request to the next; it holds nothing of a request that has been served.
+// Scratch is the memory that one request needs while it is served. The zero value works. A door keeps it from one request to
+// the next; it holds nothing of a request that has been served.
 type Scratch struct {
 	key      []byte
 	query    []byte
 	segments []segment
 	life     life
-	own      *place // for the page that a request has found for itself; nil if none has yet
+	place    *place // for the page that a request finds for itself; nil if none has yet, or one has it
 }
 
-// place returns an empty place, for the request's own answer alone: the next request has it again.
-func (s *Scratch) place() *place {
-	if s.own == nil {
-		s.own = new(place)
+// take returns an empty place, for the request's own answer. If nobody gives it back, because of a panic, it is gone.
+func (s *Scratch) take() *place {
+	p := s.place
+	s.place = nil
+	if p == nil {
+		p = new(place)
 	}
-	return s.own
+	return p
+}
+
+// give takes a place back, for the next request.
+func (s *Scratch) give(p *place) {
+	p.clear()
+	s.place = p
 }
 
 // A key is a row of length-prefixed fields, so that no two different rows give the same bytes (I-6):

@@ -71,13 +71,13 @@ const (
 	outcomeAgain                     // nobody has run the handler: look up again
 )
 
-// lookUp asks the backend. A fresh page comes back, in the place if there is one; anything else as the fence
+// lookUp asks the backend. A fresh page comes back, in the place if there is one, which is used up then; anything else as the fence
 // for a fill, a stale page as q.stale besides. Memory in front of a shared backend may have a stale page where that has a
 // fresh one, and so does not count then.
 func (q *request) lookUp(ctx context.Context, place *place) (*page, time.Duration, store.Fence) {
 	p, left, fence := q.lookUpBy(ctx, q.cache.backend.Lookup, place)
 	if p != nil && left <= 0 && q.cache.past != nil {
-		p, left, fence = q.lookUpBy(ctx, q.cache.past.LookupRemote, place)
+		p, left, fence = q.lookUpBy(ctx, q.cache.past.LookupRemote, nil) // the place has been used
 	}
 	if q.stale = nil; p != nil && left <= 0 {
 		q.stale, q.staleLeft = p, left
@@ -100,11 +100,9 @@ func (q *request) lookUpBy(
 	if f.Record == nil || f.Left <= 0 {
 		return nil, 0, f.Fence
 	}
-	if place != nil {
-		if place.decode(f.Record.Value, q.key) == nil && f.Left > place.tail {
-			return place.share(), f.Left - place.tail, f.Fence
-		}
-		place.clear() // a stale page may be shown again, when the request is over
+	// A stale page is kept for longer than a place is; what is damaged is told below.
+	if place != nil && place.decode(f.Record.Value, q.key) == nil && f.Left > place.tail {
+		return place.share(), f.Left - place.tail, f.Fence
 	}
 	p, err := newPage(f.Record.Value, q.key)
 	if err != nil {
@@ -174,13 +172,16 @@ func (q *request) miss() error {
 // whether the request is answered; else a fill may begin with the fence.
 func (q *request) kept() (fence store.Fence, done bool, err error) {
 	c := q.cache
-	place := q.x.Scratch().place()
+	scratch := q.x.Scratch()
+	place := scratch.take()
 	p, left, fence := q.lookUp(q.r.Context(), place)
 	c.at("look-up")
 	if p != nil {
 		q.hit(q.r, q.x, p, left, c.tier)
-		err := q.answer(p, &p.fields, left, c.sources.backend)
-		place.clear()
+		err = q.answer(p, &p.fields, left, c.sources.backend)
+	}
+	scratch.give(place)
+	if p != nil {
 		return fence, true, err
 	}
 	if q.stale != nil && q.servesStale(q.staleLeft) {

@@ -14,16 +14,15 @@ import (
 // the last clock strings and making, and used by many answers at once.
 type page struct {
 	wire
-	whole variant // the page as it is
-	// controlled: the handler said how long browsers may keep the answer.
-	controlled bool
-	capped     []string // of a Cache-Control that promises no more than the page itself has left; nil if there is none
-	clock      atomic.Pointer[clock]
+	whole  variant  // the page as it is
+	capped []string // of a Cache-Control that promises no more than the page itself has left; nil if there is none
+	clock  atomic.Pointer[clock]
+	held   store.Held // where the page is kept in memory; nil if it is not
 
 	compressed *variant    // nil if there is none (yet)
+	beside     int         // what the page that it was made for occupies besides this one, and its bytes
 	making     atomic.Bool // somebody makes it, or has tried to
-	held       store.Held  // where the page is kept in memory; nil if it is not
-	apart      int         // what it occupies besides the record, itself and a room, in bytes
+	controlled bool        // the handler said how long browsers may keep the answer
 }
 
 // clock holds the header values that change with time, as they stood at one second. It is one piece of memory, to which the
@@ -33,7 +32,7 @@ type clock struct {
 	source   *source
 	told     [1]string // of Age
 	status   [1]string // of Cache-Status; "" if it is off
-	control  [1]string // of Cache-Control; "" if it does not change with time
+	control  [1]string // of Cache-Control, if it changes with time
 	written  [64]byte  // what told and status are written in, unless they are longer
 }
 
@@ -76,9 +75,14 @@ func (p *place) share() *page {
 	return &p.page
 }
 
+// mostKept is how many strings a place has memory for while nobody uses it.
+const mostKept = 64
+
 // clear empties the place.
 func (p *place) clear() {
-	clear(p.view)
+	if clear(p.view); cap(p.view) > mostKept {
+		p.view = nil
+	}
 	p.page = page{}
 }
 
@@ -87,7 +91,7 @@ func (p *page) prepare(room *room) {
 	p.fields.spell(room, p.made)
 	p.whole.body = p.body
 	if bodyAllowed(p.status) {
-		room.length[0] = text(strconv.AppendInt(room.digits[:0], int64(len(p.body)), 10))
+		room.length[0] = asString(strconv.AppendInt(room.digits[:0], int64(len(p.body)), 10))
 		p.whole.length = room.length[:]
 	}
 	for f := range p.fields.all() {
@@ -110,14 +114,14 @@ func (p *page) packed(gzip []byte) *page {
 	q := &page{wire: p.wire, whole: p.whole, controlled: p.controlled, capped: p.capped, held: p.held}
 	q.gzip = gzip
 	q.compressed = gzipVariant(gzip, &p.whole)
-	q.apart = int(unsafe.Sizeof(page{})) + len(gzip)
+	q.beside = int(unsafe.Sizeof(page{})+unsafe.Sizeof(clock{})) + len(gzip)
 	return q
 }
 
 // size returns what the page occupies besides the entry it borrows from, in bytes.
 func (p *page) size() int {
 	const clocks = 192 // the structs with their strings
-	size := int(unsafe.Sizeof(roomy{})) + p.fields.apart() + clocks + p.apart
+	size := int(unsafe.Sizeof(roomy{})) + p.fields.apart() + clocks + p.beside
 	if p.compressed != nil {
 		size += 192 + len(p.whole.tag()) // the struct with its strings
 	}
@@ -141,7 +145,7 @@ func (p *page) at(left time.Duration, s *source) *clock {
 	}
 	c = &clock{age: age, ttl: ttl, source: s}
 	digits := strconv.AppendInt(c.written[:0], age, 10)
-	c.told[0], c.status[0] = text(digits), text(s.render(digits[len(digits):], ttl))
+	c.told[0], c.status[0] = asString(digits), asString(s.render(digits[len(digits):], ttl))
 	if p.capped != nil {
 		// A cache downstream subtracts Age as well, which must be told (RFC 9111, section 5.1). So a copy there lives
 		// shorter than the page, never longer.

@@ -231,7 +231,7 @@ func (r *reader) takeText() {
 		r.fail()
 		return
 	}
-	r.text = text(r.b[r.at:][:n])
+	r.text = asString(r.b[r.at:][:n])
 	r.at += int(n)
 }
 
@@ -351,5 +351,5 @@ func (r *reader) tag(name uint8, f *fields) string {
 	f.tag = uint32(len(f.text)) + 1
 	sum := r.b[r.at:][:tagSum]
 	r.at += tagSum
-	return text(sum)
+	return asString(sum)
 }
