@@ -118,10 +118,10 @@ var mistakes = map[string]map[string]mutant{
 			"\ts.place = nil\n", "\tif !MUTANT {\n\t\ts.place = nil\n\t}\n",
 		}, "TestOneRequestAfterTheOther"},
 		"an entry of another key is believed": {"wire.go", []string{
-			"checksum.Of(b[headOffset:r.at], key)", "checksum.Of(b[headOffset:r.at], map[bool]string{false: key}[MUTANT])",
+			"checksum.Of(b[headOffset:at], key)", "checksum.Of(b[headOffset:at], map[bool]string{false: key}[MUTANT])",
 			"checksum.Of(b[headOffset:], key)", "checksum.Of(b[headOffset:], map[bool]string{false: key}[MUTANT])",
 		}, "TestI9_ADamagedEntryIsRefused"},
-		"a value may be of two lines":     {"wire.go", []string{"!oneLine(r.b[r.at:][:n])", "!MUTANT && !oneLine(r.b[r.at:][:n])"}, "TestI9_AForgedEntryIsRefused"},
+		"a value may be of two lines":     {"wire.go", []string{"!oneLine(b[at:][:n])", "!MUTANT && !oneLine(b[at:][:n])"}, "TestI9_AForgedEntryIsRefused"},
 		"a date is believed of any field": {"wire.go", []string{`if name != wordOfDate || f.date`, `if name != wordOfDate && !MUTANT || f.date`}, "TestI9_AForgedEntryIsRefused"},
 		"a dictionary has changed":        {"words.go", []string{`"Content-Type", wordOfEtag`, `map[bool]string{true: "Content-Typ", false: "Content-Type"}[MUTANT], wordOfEtag`}, "TestTheDictionary"},
 		"what may have been evicted is shown stale": {"offline.go", []string{

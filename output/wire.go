@@ -141,34 +141,35 @@ func (p *wire) words() (text, fields []byte) {
 }
 
 // decode reads a page back that was stored under key, into one that is empty. It borrows from b, which must not change
-// afterwards. The text of the fields goes into text, or more if it takes more, and is still to be spelt.
-func (p *wire) decode(b []byte, key string, text []string) error {
+// afterwards. The text of the fields goes into list, or more if it takes more, and is still to be spelt.
+func (p *wire) decode(b []byte, key string, list []string) error {
 	if len(b) <= headOffset || b[0] != wireVersion {
 		return errDamaged
 	}
-	r := reader{b: b, at: headOffset}
-	p.status = http.StatusOK + int(r.number(999-http.StatusOK))
-	p.ttl = r.duration()
-	p.tail = r.duration()
-	p.made = int64(r.number(math.MaxInt64))
-	p.modified = int64(r.number(math.MaxInt64))
-	r.takeText()
-	p.fields.text = text
-	r.fields(&p.fields, p.made)
-	size := r.number(math.MaxInt64)
-	packed := r.number(math.MaxInt64)
+	status, at := number(b, headOffset)
+	ttl, at := duration(b, at)
+	tail, at := duration(b, at)
+	made, at := number(b, at)
+	modified, at := number(b, at)
+	text, at := lines(b, at)
+	p.fields.text = list
+	at = p.fields.decode(b, at, text, made)
+	size, at := number(b, at)
+	packed, at := number(b, at)
+	if at < 0 || status > 999-http.StatusOK || ttl <= 0 || made > math.MaxInt64 || modified > math.MaxInt64 {
+		return errDamaged
+	}
+	p.status, p.ttl, p.tail, p.made, p.modified = http.StatusOK+int(status), ttl, tail, int64(made), int64(modified)
 	p.fixed = packed == gzipNever
 	if p.fixed {
 		packed = 0
 	}
-	rest := b[r.at:]
+	rest := b[at:]
 	switch {
-	case r.failed, r.text != "",
-		size > uint64(len(rest)),
+	case size > uint64(len(rest)),
 		packed != uint64(len(rest))-size,
 		packed > 0 && (packed >= size || p.status != http.StatusOK),
-		checksum.Of(b[headOffset:r.at], key) != binary.LittleEndian.Uint32(b[1:]),
-		p.ttl <= 0:
+		checksum.Of(b[headOffset:at], key) != binary.LittleEndian.Uint32(b[1:]):
 		return errDamaged
 	}
 	p.body = rest[:size:size]
@@ -178,119 +179,106 @@ func (p *wire) decode(b []byte, key string, text []string) error {
 	return nil
 }
 
-// reader takes bytes off the front. After the first failure everything it returns is zero.
-type reader struct {
-	b      []byte
-	at     int    // where the next one is
-	text   string // of the fields, what nobody has taken yet
-	failed bool
+// What reads a part of an entry is given where that begins, and returns where the next one does: bad if something is wrong,
+// and so does whatever is given bad. Then what it returns besides means nothing.
+const bad = -1
+
+// number reads a varint in its shortest form.
+func number(b []byte, at int) (uint64, int) {
+	if uint(at) < uint(len(b)) && b[at] < 0x80 { // most are of one byte
+		return uint64(b[at]), at + 1
+	}
+	return longNumber(b, at)
 }
 
-func (r *reader) fail() { r.failed, r.at, r.text = true, len(r.b), "" }
-
-// left is how many bytes there still are.
-func (r *reader) left() int { return len(r.b) - r.at }
-
-// number returns a varint, in its shortest form and at most limit, which is no less than what one byte can say.
-func (r *reader) number(limit uint64) uint64 {
-	if r.at < len(r.b) && r.b[r.at] < 0x80 { // most are of one byte
-		r.at++
-		return uint64(r.b[r.at-1])
+func longNumber(b []byte, at int) (uint64, int) {
+	if at < 0 {
+		return 0, bad
 	}
-	return r.longNumber(limit)
+	v, n := binary.Uvarint(b[at:])
+	if n <= 0 || n > 1 && b[at+n-1] == 0 {
+		return 0, bad
+	}
+	return v, at + n
 }
 
-func (r *reader) longNumber(limit uint64) uint64 {
-	v, n := binary.Uvarint(r.b[r.at:])
-	if n <= 0 || v > limit || n > 1 && r.b[r.at+n-1] == 0 {
-		r.fail()
-		return 0
+// duration reads a time of at most maxTTL.
+func duration(b []byte, at int) (time.Duration, int) {
+	n, at := number(b, at)
+	switch {
+	case n&1 != 0 && n>>1 <= uint64(maxTTL):
+		return time.Duration(n >> 1), at
+	case n&1 == 0 && n>>1 <= uint64(maxTTL/time.Millisecond):
+		return time.Duration(n>>1) * time.Millisecond, at
+	default:
+		return 0, bad
 	}
-	r.at += n
-	return v
 }
 
-// duration returns a time of at most maxTTL.
-func (r *reader) duration() time.Duration {
-	n := r.number(2*uint64(maxTTL) + 1)
-	if n&1 != 0 {
-		return time.Duration(n >> 1)
+// lines reads a text, which must be one of lines of headers: what ends one is not kept. Written as it is, a value with such a
+// byte in it would be several fields.
+func lines(b []byte, at int) (string, int) {
+	n, at := number(b, at)
+	if at < 0 || n > uint64(len(b)-at) || !oneLine(b[at:][:n]) {
+		return "", bad
 	}
-	if n>>1 > uint64(maxTTL/time.Millisecond) {
-		r.fail()
-		return 0
-	}
-	return time.Duration(n>>1) * time.Millisecond
+	return asString(b[at:][:n]), at + int(n)
 }
 
-// takeText takes the text off, which must be one of lines of headers: what ends one is not kept. Written as it is, a value
-// with such a byte in it would be several fields.
-func (r *reader) takeText() {
-	n := r.number(math.MaxInt64)
-	if n > uint64(r.left()) || !oneLine(r.b[r.at:][:n]) {
-		r.fail()
-		return
-	}
-	r.text = asString(r.b[r.at:][:n])
-	r.at += int(n)
-}
-
-// fields reads the fields.
-func (r *reader) fields(f *fields, made int64) {
-	n := r.number(maxFields)
-	if n > uint64(r.left()) { // every field takes more than a byte
-		r.fail()
-	}
-	if r.failed {
-		return
+// decode reads the fields, which must take all of the text.
+func (f *fields) decode(b []byte, at int, text string, made uint64) int {
+	n, at := number(b, at)
+	if at < 0 || n > maxFields || n > uint64(len(b)-at) { // every field takes more than a byte
+		return bad
 	}
 	steps := f.sized(int(n))
 	for i := range steps {
-		if r.left() == 0 {
-			r.fail()
-			return
+		if uint(at) >= uint(len(b)) {
+			return bad
 		}
 		s := &steps[i]
-		if first := r.b[r.at]; first >= fieldOfOne {
-			r.at++
+		if first := b[at]; first >= fieldOfOne {
 			if s.word = first &^ fieldOfOne; s.word < firstWord || int(s.word) >= len(words) {
-				r.fail()
-				return
+				return bad
 			}
-			f.text = append(f.text, r.value(s.word, f, made))
+			var value string
+			value, text, at = f.value(b, at+1, text, s.word, made)
+			f.text = append(f.text, value)
 		} else {
-			r.fieldOfMany(s, f, made)
+			text, at = f.spelt(b, at, text, s, made)
 		}
 		s.end = uint32(len(f.text))
-		if r.failed {
-			return
-		}
 	}
+	if text != "" {
+		return bad
+	}
+	return at
 }
 
-// fieldOfMany reads a field that is spelt out.
-func (r *reader) fieldOfMany(s *step, f *fields, made int64) {
-	s.kind = opKind(r.b[r.at])
-	r.at++
-	place := r.number(math.MaxInt64)
-	if place&1 != 0 && place>>1 < uint64(len(words)) {
+// spelt reads a field that is not fieldOfOne.
+func (f *fields) spelt(b []byte, at int, text string, s *step, made uint64) (string, int) {
+	s.kind = opKind(b[at])
+	place, at := number(b, at+1)
+	name, text, at := word(place, text, at)
+	if place&1 != 0 {
 		s.word = uint8(place >> 1)
-	}
-	name := r.word(place)
-	if s.word == 0 {
+	} else {
 		f.text = append(f.text, name)
 	}
-	values := r.number(maxFields)
-	if !s.fits(values) || s.word == 0 && meant(name) || values > uint64(r.left()) { // every value takes a byte
-		r.fail()
-		return
+	values, at := number(b, at)
+	if at < 0 || values > maxFields || values > uint64(len(b)-at) || // every value takes a byte
+		!s.fits(values) || s.word == 0 && meant(name) {
+		return "", bad
 	}
 	for range values {
-		f.text = append(f.text, r.value(s.word, f, made))
+		var value string
+		value, text, at = f.value(b, at, text, s.word, made)
+		f.text = append(f.text, value)
 	}
 	if s.kind == opOnce && f.text[len(f.text)-1] != "Accept-Encoding" {
-		r.fail()
+		return "", bad
 	}
+	return text, at
 }
 
 // fits reports whether a field of this kind may have this name, and so many values.
@@ -307,49 +295,36 @@ func (s *step) fits(values uint64) bool {
 	}
 }
 
-// value returns a value of the field with this name.
-func (r *reader) value(name uint8, f *fields, made int64) string {
-	switch n := r.number(math.MaxInt64); n {
-	case wordDate<<1 | 1:
-		return r.date(name, f, made)
-	case wordTag<<1 | 1:
-		return r.tag(name, f)
+// value reads a value of the field with this name. It returns what it leaves of the text.
+func (f *fields) value(b []byte, at int, text string, name uint8, made uint64) (string, string, int) {
+	n, at := number(b, at)
+	switch n {
+	case wordDate<<1 | 1: // there is one at most
+		if name != wordOfDate || f.date > 0 || made > lastDate {
+			return "", "", bad
+		}
+		f.date = uint32(len(f.text)) + 1
+		return "", text, at
+	case wordTag<<1 | 1: // likewise
+		if name != wordOfEtag || f.tag > 0 || at < 0 || len(b)-at < tagSum {
+			return "", "", bad
+		}
+		f.tag = uint32(len(f.text)) + 1
+		return asString(b[at:][:tagSum]), text, at + tagSum
 	default:
-		return r.word(n)
+		return word(n, text, at)
 	}
 }
 
-// word returns the string that a number stands for. It shares its bytes with the entry or the dictionary.
-func (r *reader) word(n uint64) string {
+// word returns the string that a number stands for, which shares its bytes with the entry or the dictionary, and what it leaves
+// of the text.
+func word(n uint64, text string, at int) (string, string, int) {
 	switch {
-	case n&1 == 0 && n>>1 <= uint64(len(r.text)):
-		s := r.text[:n>>1]
-		r.text = r.text[n>>1:]
-		return s
+	case n&1 == 0 && n>>1 <= uint64(len(text)):
+		return text[:n>>1], text[n>>1:], at
 	case n&1 != 0 && n>>1 >= firstWord && n>>1 < uint64(len(words)):
-		return words[n>>1]
+		return words[n>>1], text, at
+	default:
+		return "", "", bad
 	}
-	r.fail()
-	return ""
-}
-
-// date returns what stands for the words of a Date field until they are spelt. There is one at most.
-func (r *reader) date(name uint8, f *fields, made int64) string {
-	if name != wordOfDate || f.date > 0 || made > lastDate {
-		r.fail()
-	}
-	f.date = uint32(len(f.text)) + 1
-	return ""
-}
-
-// tag returns what an entity tag such as the cache makes is spelt of. There is one at most.
-func (r *reader) tag(name uint8, f *fields) string {
-	if name != wordOfEtag || f.tag > 0 || r.left() < tagSum {
-		r.fail()
-		return ""
-	}
-	f.tag = uint32(len(f.text)) + 1
-	sum := r.b[r.at:][:tagSum]
-	r.at += tagSum
-	return asString(sum)
 }
