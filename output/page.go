@@ -20,7 +20,7 @@ type page struct {
 	held   store.Held // where the page is kept in memory; nil if it is not
 
 	compressed *variant    // nil if there is none (yet)
-	beside     int         // what the page that it was made for occupies besides this one, and its bytes
+	beside     int         // of a page that a hit has compressed: what else it holds, the page as it was among it, in bytes
 	making     atomic.Bool // somebody makes it, or has tried to
 	controlled bool        // the handler said how long browsers may keep the answer
 }
