@@ -236,18 +236,25 @@ func (f *fields) decode(b []byte, at int, text string, made uint64) int {
 		if uint(at) >= uint(len(b)) {
 			return bad
 		}
-		s := &steps[i]
-		if first := b[at]; first >= fieldOfOne {
-			if s.word = first &^ fieldOfOne; s.word < firstWord || int(s.word) >= len(words) {
-				return bad
-			}
+		s, values := &steps[i], uint64(1)
+		if first := b[at]; first < fieldOfOne {
+			values, text, at = f.spelt(s, b, at, text)
+		} else if s.word, at = first&^fieldOfOne, at+1; s.word < firstWord || int(s.word) >= len(words) {
+			return bad
+		}
+		for range values {
 			var value string
-			value, text, at = f.value(b, at+1, text, s.word, made)
+			if n, at = number(b, at); n&1 == 0 || n > wordTag<<1|1 {
+				value, text, at = word(n, text, at)
+			} else {
+				value, at = f.unspelt(n, b, at, s.word, made)
+			}
 			f.text = append(f.text, value)
-		} else {
-			text, at = f.spelt(b, at, text, s, made)
 		}
 		s.end = uint32(len(f.text))
+		if s.kind == opOnce && (at < 0 || f.text[s.end-1] != "Accept-Encoding") {
+			return bad
+		}
 	}
 	if text != "" {
 		return bad
@@ -255,8 +262,8 @@ func (f *fields) decode(b []byte, at int, text string, made uint64) int {
 	return at
 }
 
-// spelt reads a field that is not fieldOfOne.
-func (f *fields) spelt(b []byte, at int, text string, s *step, made uint64) (string, int) {
+// spelt reads a field that is not fieldOfOne up to its values, and returns how many there are and what it leaves of the text.
+func (f *fields) spelt(s *step, b []byte, at int, text string) (uint64, string, int) {
 	s.kind = opKind(b[at])
 	place, at := number(b, at+1)
 	name, text, at := word(place, text, at)
@@ -268,17 +275,9 @@ func (f *fields) spelt(b []byte, at int, text string, s *step, made uint64) (str
 	values, at := number(b, at)
 	if at < 0 || values > maxFields || values > uint64(len(b)-at) || // every value takes a byte
 		!s.fits(values) || s.word == 0 && meant(name) {
-		return "", bad
+		return 0, "", bad
 	}
-	for range values {
-		var value string
-		value, text, at = f.value(b, at, text, s.word, made)
-		f.text = append(f.text, value)
-	}
-	if s.kind == opOnce && f.text[len(f.text)-1] != "Accept-Encoding" {
-		return "", bad
-	}
-	return text, at
+	return values, text, at
 }
 
 // fits reports whether a field of this kind may have this name, and so many values.
@@ -295,24 +294,17 @@ func (s *step) fits(values uint64) bool {
 	}
 }
 
-// value reads a value of the field with this name. It returns what it leaves of the text.
-func (f *fields) value(b []byte, at int, text string, name uint8, made uint64) (string, string, int) {
-	n, at := number(b, at)
-	switch n {
-	case wordDate<<1 | 1: // there is one at most
-		if name != wordOfDate || f.date > 0 || made > lastDate {
-			return "", "", bad
-		}
+// unspelt reads what a value of the field with this name is to be spelt of: of wordDate and wordTag there is one each at most.
+func (f *fields) unspelt(n uint64, b []byte, at int, name uint8, made uint64) (string, int) {
+	switch {
+	case n == wordDate<<1|1 && name == wordOfDate && f.date == 0 && made <= lastDate:
 		f.date = uint32(len(f.text)) + 1
-		return "", text, at
-	case wordTag<<1 | 1: // likewise
-		if name != wordOfEtag || f.tag > 0 || at < 0 || len(b)-at < tagSum {
-			return "", "", bad
-		}
+		return "", at
+	case n == wordTag<<1|1 && name == wordOfEtag && f.tag == 0 && at >= 0 && len(b)-at >= tagSum:
 		f.tag = uint32(len(f.text)) + 1
-		return asString(b[at:][:tagSum]), text, at + tagSum
+		return asString(b[at:][:tagSum]), at + tagSum
 	default:
-		return word(n, text, at)
+		return "", bad
 	}
 }
 

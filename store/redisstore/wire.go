@@ -87,7 +87,7 @@ func appendField(b []byte, s string) []byte {
 // decoded is a record with room for the tags that most have, so that they are not memory of their own.
 type decoded struct {
 	record store.Record
-	tags   [6]string
+	tags   [5]string
 }
 
 // decode reads a record that begins with head, which was judged. It borrows from whole, unless that was sealed.
