@@ -71,16 +71,11 @@ func TestALoadFailsIfTheOriginRuns(t *testing.T) {
 
 func TestAHitInAProcessOfItsOwn(t *testing.T) {
 	t.Parallel()
-	r := try()
-	program, err := r.laidOut(t.Context(), t.TempDir(), 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cost, err := r.hitOf(t.Context(), program, target.Ours, 1024, true)
+	cost, err := try().hitOf(t.Context(), target.Ours, 1024, true)
 	if err != nil || cost.Nanoseconds <= 0 {
 		t.Errorf("got %+v, %v", cost, err)
 	}
-	if _, err := r.hitOf(t.Context(), program, "nobody", 1024, true); err == nil {
+	if _, err := try().hitOf(t.Context(), "nobody", 1024, true); err == nil {
 		t.Error("nobody was measured")
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -16,23 +15,13 @@ import (
 )
 
 // inProcess measures a hit without a network. Each measurement has a process of its own, so that what one cache leaves
-// behind, to the collector or in goroutines, is not paid for by the next; and each round has a program of its own, in which
-// the linker has put the functions in another order: where they lie makes a tenth of such a figure.
-func (r *runner) inProcess(ctx context.Context) (err error) {
-	temp, err := os.MkdirTemp("", "layouts")
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(temp)) }()
+// behind, to the collector or in goroutines, is not paid for by the next.
+func (r *runner) inProcess(ctx context.Context) error {
 	names := []string{
 		target.Echo, target.Ours, target.GinCache, target.Gin, target.Stampede, target.HTTPCache, target.EchoHTTP, target.Souin,
 	}
 	out := map[string]bool{}
 	for round := range r.rounds {
-		program, err := r.laidOut(ctx, temp, round+1)
-		if err != nil {
-			return err
-		}
 		for _, size := range sizes {
 			for _, parallel := range []bool{false, true} {
 				name := record.Mode(size.name, parallel)
@@ -40,7 +29,7 @@ func (r *runner) inProcess(ctx context.Context) (err error) {
 					if out[name+who] {
 						continue
 					}
-					cost, err := r.hitOf(ctx, program, who, size.bytes, parallel)
+					cost, err := r.hitOf(ctx, who, size.bytes, parallel)
 					if ctx.Err() != nil {
 						return ctx.Err()
 					}
@@ -59,21 +48,13 @@ func (r *runner) inProcess(ctx context.Context) (err error) {
 	return nil
 }
 
-// laidOut builds this program in an order of its functions that no other round has. It takes the place of the one before.
-func (r *runner) laidOut(ctx context.Context, dir string, round int) (string, error) {
-	program := filepath.Join(dir, "compare")
-	command := exec.CommandContext(ctx, "go", "build", "-ldflags=-randlayout="+strconv.Itoa(round), "-o", program, "./compare")
-	command.Dir, command.Env = filepath.Join(r.root, "bench"), append(os.Environ(), "GOWORK=off")
-	if out, err := command.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build the program of round %d: %w: %s", round, err, out)
-	}
-	return program, nil
-}
-
-// hitOf has a program measure a target.
-func (r *runner) hitOf(ctx context.Context, program, who string, size int, parallel bool) (target.Cost, error) {
+func (r *runner) hitOf(ctx context.Context, who string, size int, parallel bool) (target.Cost, error) {
 	var cost target.Cost
-	command := exec.CommandContext(ctx, program, roleHit, "-target", who, "-size", strconv.Itoa(size),
+	self, err := os.Executable()
+	if err != nil {
+		return cost, err
+	}
+	command := exec.CommandContext(ctx, self, roleHit, "-target", who, "-size", strconv.Itoa(size),
 		fmt.Sprintf("-parallel=%t", parallel), "-benchtime", (r.duration() / 5).String())
 	var complaint strings.Builder
 	command.Stderr = &complaint

@@ -43,8 +43,7 @@ func label(who string) string {
 
 func inProcess(b *strings.Builder, r *record.Results) {
 	b.WriteString("## A hit in process\n\nOne request and one writer, used over and over; the writer counts what it is given and drops it. " +
-		"Ratios to bare Echo, which makes the\nsame answer in its handler; below 1 is faster. `gin` is what `gin-cache` has below it. Each round has a program of its own, " +
-		"in which the linker has put\nthe functions in another order (`-randlayout`): where they happen to lie makes a tenth of such figures, either way.\n\n")
+		"Ratios to bare Echo, which makes the\nsame answer in its handler; below 1 is faster. `gin` is what `gin-cache` has below it.\n\n")
 	for _, size := range []string{record.Small, record.Large} {
 		for _, parallel := range []bool{false, true} {
 			name := record.Mode(size, parallel)
