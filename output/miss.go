@@ -71,9 +71,9 @@ const (
 	outcomeAgain                     // nobody has run the handler: look up again
 )
 
-// lookUp asks the backend. A fresh page comes back, in the place if there is one, which is used up then; anything else as the fence
-// for a fill, a stale page as q.stale besides. Memory in front of a shared backend may have a stale page where that has a
-// fresh one, and so does not count then.
+// lookUp asks the backend. A fresh page comes back, in the place if there is one; anything else as the fence for a fill, a
+// stale page as q.stale besides. Memory in front of a shared backend may have a stale page where that has a fresh one, and so
+// does not count then. The place is used up in any case.
 func (q *request) lookUp(ctx context.Context, place *place) (*page, time.Duration, store.Fence) {
 	p, left, fence := q.lookUpBy(ctx, q.cache.backend.Lookup, place)
 	if p != nil && left <= 0 && q.cache.past != nil {
@@ -179,11 +179,10 @@ func (q *request) kept() (fence store.Fence, done bool, err error) {
 	if p != nil {
 		q.hit(q.r, q.x, p, left, c.tier)
 		err = q.answer(p, &p.fields, left, c.sources.backend)
-	}
-	scratch.give(place)
-	if p != nil {
+		scratch.give(place)
 		return fence, true, err
 	}
+	scratch.give(place)
 	if q.stale != nil && q.servesStale(q.staleLeft) {
 		return fence, true, q.answerStale(q.stale, q.staleLeft, c.tier, c.sources.backend)
 	}

@@ -33,7 +33,8 @@ import (
 // A time is twice as many milliseconds or, if they are not whole, one more than twice as many nanoseconds.
 //
 // A word is a number. If it is even, half of it is how many bytes of the text it takes, which are the next ones. If it is
-// odd, half of it is a word's place in the dictionary, or wordDate or wordTag.
+// odd, half of it is a word's place in the dictionary, or wordDate or wordTag. A name that the cache reads itself (see meant) is
+// never spelt.
 //
 // The checksum does not cover the bodies, so that a look-up costs the same for every size; their lengths are covered. The
 // key is covered and not there: under another one the page is damaged. Whoever must not trust the storage seals entries.

@@ -13,7 +13,8 @@ import (
 var words = [...]string{
 	wordDate: "", wordTag: "", // not words, but places
 
-	"Content-Type", wordOfEtag: "Etag", wordOfDate: "Date", wordOfControl: "Cache-Control", wordOfVary: "Vary", "Last-Modified", "Content-Language", "Content-Encoding", "Link", "Location",
+	"Content-Type", wordOfEtag: "Etag", wordOfDate: "Date", wordOfControl: "Cache-Control", wordOfVary: "Vary",
+	"Last-Modified", "Content-Language", "Content-Encoding", "Link", "Location",
 	"X-Content-Type-Options", "X-Frame-Options", "Access-Control-Allow-Origin", "Content-Security-Policy", "Referrer-Policy",
 	"Strict-Transport-Security",
 
