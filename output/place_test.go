@@ -152,26 +152,22 @@ func (s side) ask(t *rapid.T, r *http.Request, outer http.Header, broken bool, h
 
 // Requests that share their scratch, one after the other, are answered as if each had its own: whatever they ask for, whatever
 // the pages' fields, whether a page is fresh or stale, and whether the answer before was written to its end. And answers are
-// not changed by later ones.
+// not changed by later ones. No handler fails, and each page may be kept: how long a key is left alone otherwise stands in a table
+// of hashes, in which two keys may meet in one of the caches and not in the other.
 func TestOneRequestAfterTheOther(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
-		policy := output.For(time.Hour).Jitter(0).StaleIfError(time.Hour)
+		policy, vary := output.For(time.Hour).Jitter(0).StaleIfError(time.Hour).VaryHeader("Accept-Language"), "Accept-Language"
 		if rapid.Bool().Draw(rt, "compress") {
-			policy = policy.Compress()
+			policy, vary = policy.Compress(), "Accept-Encoding"
 		}
 		scratch := new(output.Scratch)
 		own := newSide(rt, policy, func() *output.Scratch { return new(output.Scratch) })
 		defer own.close()
 		shared := newSide(rt, policy, func() *output.Scratch { return scratch })
 		defer shared.close()
-		pages := drawPages(rt)
-		failing := false
+		pages := drawPages(rt, vary)
 		handler := func(w http.ResponseWriter, r *http.Request) {
-			if failing {
-				w.WriteHeader(http.StatusInternalServerError)
-				return
-			}
 			maps.Copy(w.Header(), pages[r.URL.Path])
 			_, _ = io.WriteString(w, strings.Repeat("page "+r.URL.Path, 1+20*len(pages[r.URL.Path])))
 		}
@@ -203,7 +199,6 @@ func TestOneRequestAfterTheOther(t *testing.T) {
 			outer := rapid.SampledFrom([]http.Header{{}, {}, {"Vary": {"Origin"}, "X-A": {"outer"}}}).Draw(rt, "outer")
 			old := rapid.IntRange(0, 3).Draw(rt, "old") == 0
 			own.backend.old, shared.backend.old = old, old
-			failing = rapid.Bool().Draw(rt, "failing")
 			both(method, path, header, outer, rapid.IntRange(0, 2).Draw(rt, "broken") == 0)
 		}
 		if d := cmp.Diff(want, got); d != "" {
@@ -212,8 +207,8 @@ func TestOneRequestAfterTheOther(t *testing.T) {
 	})
 }
 
-// drawPages draws the headers of some pages, by their paths.
-func drawPages(rt *rapid.T) map[string]http.Header {
+// drawPages draws the headers of some pages, by their paths. Those that vary do so on that.
+func drawPages(rt *rapid.T, vary string) map[string]http.Header {
 	name := rapid.SampledFrom([]string{
 		"X-A", "X-B", "X-C", "X-D", "X-E", "X-F", "X-G", "Accept-Ranges", "Vary", "Cache-Control", "Expires", "Link", "Last-Modified",
 	})
@@ -226,7 +221,7 @@ func drawPages(rt *rapid.T) map[string]http.Header {
 		for _, name := range rapid.SliceOfN(name, 0, 14).Draw(rt, "names") {
 			switch name {
 			case "Vary":
-				header[name] = []string{"Accept-Encoding"}
+				header[name] = []string{vary}
 			case "Cache-Control":
 				header[name] = []string{"max-age=9"}
 			case "Expires", "Last-Modified":
