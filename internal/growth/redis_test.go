@@ -2,6 +2,7 @@ package growth_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -32,6 +33,7 @@ func newShelf(t *testing.T, shards int) *shelf {
 	server := testredis.Start(t, "--maxmemory", "2gb")
 	o := redisstore.Options(server.Addr())
 	o.ReadTimeout, o.WriteTimeout, o.PoolTimeout = time.Minute, time.Minute, time.Minute
+	o.PoolSize = 64 // one for each of the most callers: a store that finds none free is given up soon
 	client := redis.NewUniversalClient(o)
 	t.Cleanup(func() { _ = client.Close() })
 	s := &shelf{t: t, server: server, Store: redisstore.New(client, redisstore.Config{
@@ -253,25 +255,34 @@ func redisTrips(t *testing.T, p plan, b *book) {
 	}
 	for _, op := range []struct {
 		name string
-		do   func(ctx context.Context, i int) bool
+		do   func(ctx context.Context, i int) error
 	}{
-		{"hit", func(ctx context.Context, i int) bool {
+		{"hit", func(ctx context.Context, i int) error {
 			found, err := s.Lookup(ctx, fmt.Sprint("value:", i%keys))
-			return err == nil && found[0].Record != nil && len(found[0].Record.Value) == 1<<10
+			if err == nil && (found[0].Record == nil || len(found[0].Record.Value) != 1<<10) {
+				err = errors.New("no hit")
+			}
+			return err
 		}},
-		{"miss", func(ctx context.Context, i int) bool {
+		{"miss", func(ctx context.Context, i int) error {
 			found, err := s.Lookup(ctx, fmt.Sprint("none:", i))
-			return err == nil && found[0].Record == nil
+			if err == nil && found[0].Record != nil {
+				err = errors.New("no miss")
+			}
+			return err
 		}},
-		{"store", func(ctx context.Context, i int) bool {
+		{"store", func(ctx context.Context, i int) error {
 			r := store.Record{Value: make([]byte, 1<<10), Tags: tags, TTL: time.Hour, Fence: s.fence}
-			v, _ := s.Store.Store(ctx, fmt.Sprint("value:", i%keys), r)
-			return v == store.Stored
+			v, err := s.Store.Store(ctx, fmt.Sprint("value:", i%keys), r)
+			if err == nil && v != store.Stored {
+				err = fmt.Errorf("not stored: %s", v)
+			}
+			return err
 		}},
-		{"eviction", func(ctx context.Context, i int) bool { return s.Evict(ctx, fmt.Sprint("other:", i%keys)) == nil }},
-		{"poll", func(ctx context.Context, i int) bool { // the last: from now on evictions wait for the holders
+		{"eviction", func(ctx context.Context, i int) error { return s.Evict(ctx, fmt.Sprint("other:", i%keys)) }},
+		{"poll", func(ctx context.Context, i int) error { // the last: from now on evictions wait for the holders
 			_, err := s.Poll(ctx, fmt.Sprint("holder", i%64), 250*time.Millisecond, seen)
-			return err == nil
+			return err
 		}},
 	} {
 		if op.name == "poll" {
@@ -282,7 +293,7 @@ func redisTrips(t *testing.T, p plan, b *book) {
 			seen = []store.Fence{news[0].Fence}
 		}
 		for _, callers := range []int{1, 64} {
-			rate, cpu := s.drive(p, callers, op.do)
+			rate, cpu := s.drive(p, callers, op.name, op.do)
 			out.row(op.name, count(callers), number(rate), ns(cpu*1e3), number(1e6/cpu))
 			b.figures["redis "+op.name] = cpu
 		}
@@ -290,7 +301,9 @@ func redisTrips(t *testing.T, p plan, b *book) {
 }
 
 // drive has callers call do for a while, and returns the calls a second, and the microseconds that the server took for each.
-func (s *shelf) drive(p plan, callers int, do func(ctx context.Context, i int) bool) (rate, cpu float64) {
+func (s *shelf) drive(
+	p plan, callers int, name string, do func(ctx context.Context, i int) error,
+) (rate, cpu float64) {
 	var calls atomic.Int64
 	length := time.Duration(p.rounds) * p.slice * 16
 	before, began := s.cpu(), time.Now()
@@ -298,8 +311,9 @@ func (s *shelf) drive(p plan, callers int, do func(ctx context.Context, i int) b
 	for range callers {
 		wg.Go(func() {
 			for time.Since(began) < length {
-				if i := calls.Add(1); !do(s.t.Context(), int(i)) {
-					s.t.Errorf("call %d went wrong", i)
+				i := int(calls.Add(1))
+				if err := do(s.t.Context(), i); err != nil {
+					s.t.Errorf("%s %d: %v", name, i, err)
 					return
 				}
 			}

@@ -137,7 +137,7 @@ func TestTheModelCatchesMutants(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				r := &recorder{}
-				for range 200 { // a hundred histories each, fewer with -short; the first failure ends it
+				for n := 0; n < 2_000 && !r.failed; n++ { // a hundred histories each, fewer with -short
 					r.run(func() { storetest.CheckModel(r, func() store.Backend { return newFake(m.fault) }) })
 				}
 				if !r.failed {
