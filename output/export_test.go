@@ -151,8 +151,9 @@ func Replayed(before, after http.Header) http.Header {
 // Reasons is the list of all reason words.
 var Reasons = reasons
 
-// Canonical returns the canonical form of a raw query under a policy.
+// Canonical returns the canonical form of a raw query under a policy as it is mounted.
 func (p Policy) Canonical(raw string) string {
+	p = p.withDefaults()
 	var segments []segment
 	return p.canonicalQuery(raw, &segments)
 }
@@ -170,3 +171,9 @@ func AdmitControl(lines []string) string { return admitControl(lines) }
 
 // AdmitVary reports whether everything that the lines of a Vary field name is in the key of a policy.
 func (p Policy) AdmitVary(lines []string) bool { return admitVary(lines, &p) }
+
+// Judged reports whether a header may be passed over unread, and what it says when it is read.
+func Judged(name string, lines ...string) (passed, says bool) {
+	t, reason := judge(name, lines, true)
+	return !telling.may(name), t != 0 || reason != ""
+}

@@ -89,29 +89,37 @@ func (f *fields) all() iter.Seq[field] {
 	}
 }
 
-// apply replays the fields on h. Their values are shared by all answers; an append makes a copy of them. A 304 carries all
-// but those that describe the body it does not have (RFC 9110, section 15.4.5). Every hit does this: it goes through the
-// steps itself.
+// apply replays the fields on h. Their values are shared by all answers; an append makes a copy of them. Every hit does this:
+// it goes through the steps itself, and leaves to change what is seldom.
 func (f *fields) apply(h http.Header, unchanged bool) {
 	var from uint32
 	for _, s := range f.steps() {
 		name, values := f.read(s, from)
 		from = s.end
-		if unchanged && response.DescribesBody(name) {
-			continue
-		}
-		switch s.kind {
-		case opSet, opCapped:
+		if s.kind == opSet && !unchanged {
 			h[name] = values
-		case opAdd:
-			h[name] = added(h[name], values)
-		case opOnce:
-			if old := h[name]; !namesEncoding(old) {
-				h[name] = added(old, values)
-			}
-		default:
-			delete(h, name)
+		} else {
+			change(h, s.kind, name, values, unchanged)
 		}
+	}
+}
+
+// change replays one field. A 304 carries all but those that describe the body it does not have (RFC 9110, section 15.4.5).
+func change(h http.Header, kind opKind, name string, values []string, unchanged bool) {
+	if unchanged && response.DescribesBody(name) {
+		return
+	}
+	switch kind {
+	case opSet, opCapped:
+		h[name] = values
+	case opAdd:
+		h[name] = added(h[name], values)
+	case opOnce:
+		if old := h[name]; !namesEncoding(old) {
+			h[name] = added(old, values)
+		}
+	default:
+		delete(h, name)
 	}
 }
 

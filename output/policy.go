@@ -27,8 +27,8 @@ type Policy struct { //nolint:recvcheck // a value to its users; what only valid
 	tags    []string
 	headers []string // canonical
 	query   queryMode
-	names   []string // of query parameters, as query says
-	literal []string // see literals; set with the defaults
+	names   []string  // of query parameters, as query says
+	literal []literal // see literals; set with the defaults
 	cookies []string
 	values  []string
 	by      []varyFunc

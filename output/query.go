@@ -81,10 +81,11 @@ func (p *Policy) canonical(raw string) bool {
 }
 
 // spells reports whether a query has nothing but parameters that begin with one of literals, in their order.
-func spells(literals []string, raw string) bool {
-	for _, literal := range literals {
-		for strings.HasPrefix(raw, literal) {
-			end := len(literal)
+func spells(literals []literal, raw string) bool {
+	for i := range literals {
+		l := &literals[i]
+		for l.begins(raw) {
+			end := len(l.text)
 			for end < len(raw) && raw[end] != '&' {
 				end++
 			}
@@ -97,13 +98,38 @@ func spells(literals []string, raw string) bool {
 	return false
 }
 
+// literal is the name of a parameter as it begins one that has a value.
+type literal struct {
+	text       string
+	word, mask uint64 // its first eight bytes, and which of those it has: most names are no longer, and are compared as one number
+}
+
+// begins reports whether a query begins with the literal.
+func (l *literal) begins(raw string) bool {
+	if len(raw) < 8 || len(l.text) > 8 {
+		return strings.HasPrefix(raw, l.text)
+	}
+	return eight(raw)&l.mask == l.word
+}
+
+// eight returns the first eight bytes as a number. The compiler makes one load of it.
+func eight(s string) uint64 {
+	_ = s[7]
+	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
+		uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
+}
+
 // literals returns the names as they begin a parameter that has a value, less those that a query cannot hold as they
 // are.
-func literals(names []string) (found []string) {
+func literals(names []string) (found []literal) {
 	for _, name := range names {
-		if !strings.ContainsAny(name, "%+&=") {
-			found = append(found, name+"=")
+		if strings.ContainsAny(name, "%+&=") {
+			continue
 		}
+		l := literal{text: name + "="}
+		l.word = eight(l.text + strings.Repeat("\x00", 8))
+		l.mask = 1<<(8*min(len(l.text), 8)) - 1
+		found = append(found, l)
 	}
 	return found
 }

@@ -44,6 +44,8 @@ func TestQuery(t *testing.T) {
 		"only one behind a stop":     {only, "x;q=1&q=2", "q=2"},
 		"only one, and a bad escape": {only, "%zzq=1&q=%zz", "q=%zz"},
 		"none":                       {whole.VaryQuery(), "q=1", ""},
+		"only what is a byte longer": {whole.VaryQuery("number", "numbers1"), "numbers11=1", ""},
+		"only what ends otherwise":   {whole.VaryQuery("number", "numbers1"), "numberz=12", ""},
 		"all but one":                {except, "q=1&p=2", "p=2"},
 		"all but a family":           {except, "utm_source=a&p=2&utm_=b&utm=c", "p=2&utm=c"},
 		"all but one, spelt oddly":   {except, "%75tm_x=1&%71=1&p=2", "p=2"},
@@ -80,6 +82,10 @@ func choices() []choice {
 	return []choice{
 		{base, func(string) bool { return true }},
 		{base.VaryQuery("q", "é"), func(name string) bool { return name == "q" || name == "é" }},
+		// Names of one byte less than a word, of a word, and of more, with their "=".
+		{base.VaryQuery("number", "numbers", "numbers1", "numbers2"), func(name string) bool {
+			return name == "number" || strings.HasPrefix(name, "numbers") && (len(name) == 7 || name == "numbers1" || name == "numbers2")
+		}},
 		{base.VaryQuery(), func(string) bool { return false }},
 		{base.IgnoreQuery("q", "u*"), func(name string) bool { return name != "q" && !strings.HasPrefix(name, "u") }},
 	}
@@ -132,6 +138,7 @@ func drawQuery(t *rapid.T) string {
 	part := rapid.SampledFrom([]string{
 		"q=1", "q=2", "%71=3", "q", "p=1", "p=2", "u_x=1", "u", "%75=1", "é=1", "%C3%A9=2", "+=1", "%20=2", "", "=1", "=",
 		"x;q=1", "%zz=1", "q=%zz", "Q=1", "a=b=c", "a%3D=1", "a%26q=1",
+		"number=1", "numbers=1", "numbers1=1", "numbers2=1", "numbers3=1", "numbers11=1", "numberz=1", "numbes=1", "number",
 	})
 	return strings.Join(rapid.SliceOfN(part, 0, 5).Draw(t, "parts"), "&")
 }

@@ -56,7 +56,7 @@ func look(r *http.Request, unknown bool) (t traits, reason string) {
 		return 0, reasonBody
 	}
 	for name, lines := range r.Header {
-		if len(lines) == 0 {
+		if len(lines) == 0 || !telling.may(name) {
 			continue
 		}
 		trait, why := judge(name, lines, unknown)
@@ -95,27 +95,15 @@ func judge(name string, lines []string, unknown bool) (t traits, reason string) 
 		if unknown && identifies(name) {
 			t |= credential
 		}
-		if strings.HasPrefix(name, "X-Forwarded-") {
+		if strings.HasPrefix(name, proxied) {
 			t |= forwarded
 		}
 	}
 	return t, ""
 }
 
-// identifies reports whether somebody may be known by a header of this name: one of HTTP's own, of API keys, or of proxies
-// that sign people in. Middleware outside has read it already, and what it left in a context cannot be hidden.
-func identifies(name string) bool {
-	switch name {
-	case "Authorization", "Proxy-Authorization",
-		"X-Api-Key", "X-Auth-Token", "X-Access-Token", "X-Session-Token",
-		"Remote-User", "X-Remote-User", "X-User-Id", "X-Authenticated-User", "X-Forwarded-User", "X-Forwarded-Email",
-		"X-Auth-Request-User", "X-Auth-Request-Email",
-		"Cf-Access-Jwt-Assertion", "X-Amzn-Oidc-Data", "X-Goog-Iap-Jwt-Assertion", "X-Ms-Client-Principal":
-		return true
-	default:
-		return false
-	}
-}
+// identifies reports whether somebody may be known by a header of this name.
+func identifies(name string) bool { return slices.Contains(identities, name) }
 
 // anonymous judges a request of an application that does not say who is asking: whatever could tell two people apart
 // makes it bypass (I-4).
