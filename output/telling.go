@@ -3,9 +3,9 @@ package output
 // proxied is how the headers begin in which a proxy says what it knows of the client.
 const proxied = "X-Forwarded-"
 
-// telling are the names of headers that judge may know. Of those that a browser sends it knows next to none, and it is not asked
-// about most: to look for a name's length and first letter takes no branch, and what takes one here costs a hit more than
-// what it spares, since a map has its own order each time.
+// telling are the names of headers that judge may know. Most that a browser sends it does not, and is not asked about. A map has
+// another order each time, so that no branch on a name can be predicted: a name's length and first letter are looked up, and
+// the one branch left nearly always falls the same way.
 var telling = lengthsOf(append([]string{
 	"Upgrade", "Range", "If-Match", "If-Unmodified-Since", "X-Http-Method-Override", "X-Http-Method", "X-Method-Override", "Accept",
 	"If-None-Match", "If-Modified-Since", "Forwarded", "X-Url-Scheme",
