@@ -2,6 +2,7 @@ package output
 
 import (
 	"cmp"
+	"encoding/binary"
 	"net/url"
 	"slices"
 	"strings"
@@ -109,14 +110,7 @@ func (l *literal) begins(raw string) bool {
 	if len(raw) < 8 || len(l.text) > 8 {
 		return strings.HasPrefix(raw, l.text)
 	}
-	return eight(raw)&l.mask == l.word
-}
-
-// eight returns the first eight bytes as a number. The compiler makes one load of it.
-func eight(s string) uint64 {
-	_ = s[7]
-	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
-		uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
+	return binary.LittleEndian.Uint64([]byte(raw[:8]))&l.mask == l.word // not a copy: nothing writes to it
 }
 
 // literals returns the names as they begin a parameter that has a value, less those that a query cannot hold as they
@@ -127,7 +121,7 @@ func literals(names []string) (found []literal) {
 			continue
 		}
 		l := literal{text: name + "="}
-		l.word = eight(l.text + strings.Repeat("\x00", 8))
+		l.word = binary.LittleEndian.Uint64(append([]byte(l.text), make([]byte, 8)...))
 		l.mask = 1<<(8*min(len(l.text), 8)) - 1
 		found = append(found, l)
 	}

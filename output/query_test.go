@@ -79,13 +79,11 @@ type choice struct {
 
 func choices() []choice {
 	base := output.For(time.Minute)
+	numbers := []string{"number", "numbers", "numbers1", "numbers2"} // with their "=" a byte less than a word, a word, and more
 	return []choice{
 		{base, func(string) bool { return true }},
 		{base.VaryQuery("q", "é"), func(name string) bool { return name == "q" || name == "é" }},
-		// Names of one byte less than a word, of a word, and of more, with their "=".
-		{base.VaryQuery("number", "numbers", "numbers1", "numbers2"), func(name string) bool {
-			return name == "number" || strings.HasPrefix(name, "numbers") && (len(name) == 7 || name == "numbers1" || name == "numbers2")
-		}},
+		{base.VaryQuery(numbers...), func(name string) bool { return slices.Contains(numbers, name) }},
 		{base.VaryQuery(), func(string) bool { return false }},
 		{base.IgnoreQuery("q", "u*"), func(name string) bool { return name != "q" && !strings.HasPrefix(name, "u") }},
 	}

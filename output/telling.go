@@ -6,22 +6,23 @@ const proxied = "X-Forwarded-"
 // telling are the names of headers that judge may know. Most that a browser sends it does not, and is not asked about. A map has
 // another order each time, so that no branch on a name can be predicted: a name's length and first letter are looked up, and
 // the one branch left nearly always falls the same way.
-var telling = lengthsOf(append([]string{
+var telling = lengthsOf(proxied, append([]string{
 	"Upgrade", "Range", "If-Match", "If-Unmodified-Since", "X-Http-Method-Override", "X-Http-Method", "X-Method-Override", "Accept",
 	"If-None-Match", "If-Modified-Since", "Forwarded", "X-Url-Scheme",
-}, identities...))
+}, identities...)...)
 
 // lengths has for the first letter of names, without its case, a bit for each of their lengths; the last one stands for all that
 // are longer.
 type lengths [32]uint64
 
-func lengthsOf(names []string) *lengths {
+// lengthsOf returns those of some names, and of all that begin with prefix.
+func lengthsOf(prefix string, names ...string) *lengths {
 	l := new(lengths)
+	every := ^uint64(0)
+	l[prefix[0]%32] = every << len(prefix)
 	for _, name := range names {
 		l[name[0]%32] |= 1 << min(len(name), 63)
 	}
-	every := ^uint64(0)
-	l[proxied[0]%32] |= every << len(proxied)
 	return l
 }
 
