@@ -120,6 +120,12 @@ var mistakes = map[string]map[string]mutant{
 		"what is stale in memory hides what is fresh behind it": {"miss.go", []string{
 			"left <= 0 && q.cache.past != nil {", "left <= 0 && q.cache.past != nil && !MUTANT {",
 		}, "TestStaleInMemoryHidesNothingFresh"},
+		"a second of age is a moment too long": {"page.go", []string{
+			"p.ttl-age-time.Second+1)", "p.ttl-age-time.Second+map[bool]time.Duration{true: 0, false: 1}[MUTANT])",
+		}, "TestClockStringsAreNeverOld"},
+		"a second of what is left is a moment too long": {"page.go", []string{
+			"left < c.to &&", "(left < c.to || MUTANT && left == c.to) &&",
+		}, "TestClockStringsAreNeverOld"},
 		"an answer's headers are memory of the next": {"page.go", []string{
 			"\tp.prepare(r)\n", "\tif MUTANT {\n\t\tp.fields.text = p.view\n\t}\n\tp.prepare(r)\n",
 		}, "TestAPlaceIsNoAnswersMemory"},

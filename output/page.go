@@ -28,7 +28,7 @@ type page struct {
 // clock holds the header values that change with time, as they stood at one second. It is one piece of memory, to which the
 // header maps refer.
 type clock struct {
-	age, ttl int64 // seconds
+	from, to time.Duration // what the page has left while they stand: from no less than the one, and to less than the other
 	source   *source
 	told     [1]string // of Age
 	status   [1]string // of Cache-Status; "" if it is off
@@ -134,18 +134,24 @@ func (p *page) size() int {
 // at returns the clock strings for an entry that is fresh for left, from source. A negative left says for how long it has
 // been stale. They are made once a second.
 func (p *page) at(left time.Duration, s *source) *clock {
-	ttl := int64(left / time.Second)
-	if left < 0 { // rounded down there too: it never seems fresher than it is, and what is stale is below 0
-		ttl = -int64((-left + time.Second - 1) / time.Second)
-	}
-	age := max(0, int64((p.ttl-left)/time.Second))
-	c := p.clock.Load()
-	if c != nil && c.age == age && c.ttl == ttl && c.source == s {
+	if c := p.clock.Load(); c != nil && c.from <= left && left < c.to && c.source == s {
 		return c
 	}
-	c = &clock{age: age, ttl: ttl, source: s}
-	digits := strconv.AppendInt(c.written[:0], age, 10)
-	c.told[0], c.status[0] = asString(digits), asString(s.render(digits[len(digits):], ttl))
+	return p.strike(left, s)
+}
+
+// strike makes the clock strings, and leaves them for who comes within the same second.
+func (p *page) strike(left time.Duration, s *source) *clock {
+	ttl, age := left.Truncate(time.Second), max(0, p.ttl-left).Truncate(time.Second)
+	if ttl > left { // rounded down there too: nothing seems fresher than it is, and what is stale is below 0
+		ttl -= time.Second
+	}
+	c := &clock{from: max(ttl, p.ttl-age-time.Second+1), to: ttl + time.Second, source: s}
+	if age > 0 {
+		c.to = min(c.to, p.ttl-age+1)
+	}
+	digits := strconv.AppendInt(c.written[:0], int64(age/time.Second), 10)
+	c.told[0], c.status[0] = asString(digits), asString(s.render(digits[len(digits):], int64(ttl/time.Second)))
 	if p.capped != nil {
 		// A cache downstream subtracts Age as well, which must be told (RFC 9111, section 5.1). So a copy there lives
 		// shorter than the page, never longer.

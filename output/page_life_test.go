@@ -9,8 +9,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"pgregory.net/rapid"
-
 	"github.com/echocache/echocache/output"
 )
 
@@ -182,18 +180,21 @@ func TestClockStringsAreNeverOld(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = cache.Close() })
-	rapid.Check(t, func(rt *rapid.T) {
-		ttl := time.Duration(rapid.Int64Range(1, int64(5*time.Second)).Draw(rt, "ttl"))
-		edge := rapid.Custom(func(t *rapid.T) time.Duration { // around a second of the time left, or of the age
-			from := rapid.SampledFrom([]time.Duration{0, ttl}).Draw(t, "from")
-			return from + time.Duration(rapid.IntRange(-6, 6).Draw(t, "seconds"))*time.Second + time.Duration(rapid.IntRange(-1, 1).Draw(t, "more"))
-		})
-		page := output.NewClockPage(ttl)
-		for range 20 {
-			left := rapid.OneOf(edge, rapid.Map(rapid.Int64Range(-int64(6*time.Second), int64(ttl)), func(n int64) time.Duration { return time.Duration(n) })).Draw(rt, "left")
-			if got, want := page.At(left, cache), output.NewClockPage(ttl).At(left, cache); got != want {
-				rt.Fatalf("%v of %v left: %q, want %q", left, ttl, got, want)
+	for _, ttl := range []time.Duration{1, time.Second, 3 * time.Second, 3700 * time.Millisecond} {
+		var edges []time.Duration // around each second of the time left, and of the age
+		for _, from := range []time.Duration{0, ttl} {
+			for second := -4 * time.Second; second <= 4*time.Second; second += time.Second {
+				edges = append(edges, from+second-1, from+second, from+second+1, from+second+time.Second/2)
 			}
 		}
-	})
+		for _, before := range edges {
+			for _, left := range edges {
+				page := output.NewClockPage(ttl)
+				page.At(before, cache)
+				if got, want := page.At(left, cache), output.NewClockPage(ttl).At(left, cache); got != want {
+					t.Errorf("%v of %v left: %q, want %q, as before %v were", left, ttl, got, want, before)
+				}
+			}
+		}
+	}
 }
