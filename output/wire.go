@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/echocache/echocache/internal/checksum"
+	"github.com/echocache/echocache/internal/varint"
 )
 
 // A page on the wire, version 3. Numbers are unsigned varints unless said otherwise.
@@ -147,16 +148,16 @@ func (p *wire) decode(b []byte, key string, list []string) error {
 	if len(b) <= headOffset || b[0] != wireVersion {
 		return errDamaged
 	}
-	status, at := number(b, headOffset)
+	status, at := varint.Read(b, headOffset)
 	ttl, at := duration(b, at)
 	tail, at := duration(b, at)
-	made, at := number(b, at)
-	modified, at := number(b, at)
+	made, at := varint.Read(b, at)
+	modified, at := varint.Read(b, at)
 	text, at := lines(b, at)
 	p.fields.text = list
 	at = p.fields.decode(b, at, text, made)
-	size, at := number(b, at)
-	packed, at := number(b, at)
+	size, at := varint.Read(b, at)
+	packed, at := varint.Read(b, at)
 	if at < 0 || status > 999-http.StatusOK || ttl <= 0 || made > math.MaxInt64 || modified > math.MaxInt64 {
 		return errDamaged
 	}
@@ -180,72 +181,49 @@ func (p *wire) decode(b []byte, key string, list []string) error {
 	return nil
 }
 
-// What reads a part of an entry is given where that begins, and returns where the next one does: bad if something is wrong,
-// and so does whatever is given bad. Then what it returns besides means nothing.
-const bad = -1
-
-// number reads a varint in its shortest form.
-func number(b []byte, at int) (uint64, int) {
-	if uint(at) < uint(len(b)) && b[at] < 0x80 { // most are of one byte
-		return uint64(b[at]), at + 1
-	}
-	return longNumber(b, at)
-}
-
-func longNumber(b []byte, at int) (uint64, int) {
-	if at < 0 {
-		return 0, bad
-	}
-	v, n := binary.Uvarint(b[at:])
-	if n <= 0 || n > 1 && b[at+n-1] == 0 {
-		return 0, bad
-	}
-	return v, at + n
-}
-
 // duration reads a time of at most maxTTL.
 func duration(b []byte, at int) (time.Duration, int) {
-	n, at := number(b, at)
+	n, at := varint.Read(b, at)
 	switch {
 	case n&1 != 0 && n>>1 <= uint64(maxTTL):
 		return time.Duration(n >> 1), at
 	case n&1 == 0 && n>>1 <= uint64(maxTTL/time.Millisecond):
 		return time.Duration(n>>1) * time.Millisecond, at
 	default:
-		return 0, bad
+		return 0, varint.Bad
 	}
 }
 
 // lines reads a text, which must be one of lines of headers: what ends one is not kept. Written as it is, a value with such a
 // byte in it would be several fields.
 func lines(b []byte, at int) (string, int) {
-	n, at := number(b, at)
+	n, at := varint.Read(b, at)
 	if at < 0 || n > uint64(len(b)-at) || !oneLine(b[at:][:n]) {
-		return "", bad
+		return "", varint.Bad
 	}
 	return asString(b[at:][:n]), at + int(n)
 }
 
 // decode reads the fields, which must take all of the text.
 func (f *fields) decode(b []byte, at int, text string, made uint64) int {
-	n, at := number(b, at)
+	n, at := varint.Read(b, at)
 	if at < 0 || n > maxFields || n > uint64(len(b)-at) { // every field takes more than a byte
-		return bad
+		return varint.Bad
 	}
 	steps := f.sized(int(n))
 	for i := range steps {
 		if uint(at) >= uint(len(b)) {
-			return bad
+			return varint.Bad
 		}
 		s, values := &steps[i], uint64(1)
 		if first := b[at]; first < fieldOfOne {
 			values, text, at = f.spelt(s, b, at, text)
 		} else if s.word, at = first&^fieldOfOne, at+1; s.word < firstWord || int(s.word) >= len(words) {
-			return bad
+			return varint.Bad
 		}
 		for range values {
 			var value string
-			if n, at = number(b, at); n&1 == 0 || n > wordTag<<1|1 {
+			if n, at = varint.Read(b, at); n&1 == 0 || n > wordTag<<1|1 {
 				value, text, at = word(n, text, at)
 			} else {
 				value, at = f.unspelt(n, b, at, s.word, made)
@@ -254,11 +232,11 @@ func (f *fields) decode(b []byte, at int, text string, made uint64) int {
 		}
 		s.end = uint32(len(f.text))
 		if s.kind == opOnce && (at < 0 || f.text[s.end-1] != "Accept-Encoding") {
-			return bad
+			return varint.Bad
 		}
 	}
 	if text != "" {
-		return bad
+		return varint.Bad
 	}
 	return at
 }
@@ -266,17 +244,17 @@ func (f *fields) decode(b []byte, at int, text string, made uint64) int {
 // spelt reads a field that is not fieldOfOne up to its values, and returns how many there are and what it leaves of the text.
 func (f *fields) spelt(s *step, b []byte, at int, text string) (uint64, string, int) {
 	s.kind = opKind(b[at])
-	place, at := number(b, at+1)
+	place, at := varint.Read(b, at+1)
 	name, text, at := word(place, text, at)
 	if place&1 != 0 {
 		s.word = uint8(place >> 1)
 	} else {
 		f.text = append(f.text, name)
 	}
-	values, at := number(b, at)
+	values, at := varint.Read(b, at)
 	if at < 0 || values > maxFields || values > uint64(len(b)-at) || // every value takes a byte
 		!s.fits(values) || s.word == 0 && meant(name) {
-		return 0, "", bad
+		return 0, "", varint.Bad
 	}
 	return values, text, at
 }
@@ -305,7 +283,7 @@ func (f *fields) unspelt(n uint64, b []byte, at int, name uint8, made uint64) (s
 		f.tag = uint32(len(f.text)) + 1
 		return asString(b[at:][:tagSum]), at + tagSum
 	default:
-		return "", bad
+		return "", varint.Bad
 	}
 }
 
@@ -318,6 +296,6 @@ func word(n uint64, text string, at int) (string, string, int) {
 	case n&1 != 0 && n>>1 >= firstWord && n>>1 < uint64(len(words)):
 		return words[n>>1], text, at
 	default:
-		return "", "", bad
+		return "", "", varint.Bad
 	}
 }

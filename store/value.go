@@ -3,10 +3,10 @@ package store
 import (
 	"encoding/binary"
 	"errors"
-	"strings"
 	"time"
 
 	"github.com/echocache/echocache/internal/checksum"
+	"github.com/echocache/echocache/internal/varint"
 )
 
 // valueVersion is the version of a value's layout. A value of another is a miss.
@@ -69,18 +69,25 @@ func decodeValue(b []byte, key string) (*value, error) {
 	if len(b) < valueHead+1+len(v.id) || b[0] != valueVersion || checksum.Of(b[valueHead:], key) != binary.LittleEndian.Uint32(b[1:]) {
 		return nil, errNotAValue
 	}
-	b = b[valueHead:]
-	if b[0]&^flagAbsent != 0 {
+	flags, at := b[valueHead], valueHead+1
+	if flags&^flagAbsent != 0 {
 		return nil, errNotAValue
 	}
-	v.absent = b[0] == flagAbsent
-	copy(v.id[:], b[1:])
-	r := reader{rest: b[1+len(v.id):]}
-	v.fresh, v.tail = r.duration(), r.duration()
-	v.etag = strings.Clone(r.field())
-	v.modified = r.varint()
-	v.payload = r.rest
-	if r.bad || v.fresh <= 0 || v.fresh+v.tail < 0 || v.absent && len(v.payload) > 0 {
+	v.absent = flags == flagAbsent
+	at += copy(v.id[:], b[at:])
+	fresh, at := varint.Read(b, at)
+	tail, at := varint.Read(b, at)
+	size, at := varint.Read(b, at)
+	if at < 0 || size > uint64(len(b)-at) {
+		return nil, errNotAValue
+	}
+	v.etag = string(b[at:][:size])
+	modified, at := varint.Signed(b, at+int(size))
+	if at < 0 {
+		return nil, errNotAValue
+	}
+	v.fresh, v.tail, v.modified, v.payload = time.Duration(fresh), time.Duration(tail), modified, b[at:]
+	if v.fresh <= 0 || v.tail < 0 || v.fresh+v.tail < 0 || v.absent && len(v.payload) > 0 {
 		return nil, errNotAValue
 	}
 	return v, nil
@@ -94,46 +101,4 @@ func (k *kind) read(r *Record, key string) *value {
 	}
 	v.tags = r.Tags
 	return v
-}
-
-// reader takes fields off the front. After the first that is not there all are empty, and bad is set.
-type reader struct {
-	rest []byte
-	bad  bool
-}
-
-func (r *reader) take(n int) {
-	if n <= 0 {
-		r.rest, r.bad = nil, true
-		return
-	}
-	r.rest = r.rest[n:]
-}
-
-func (r *reader) duration() time.Duration {
-	u, n := binary.Uvarint(r.rest)
-	r.take(n)
-	if d := time.Duration(u); d >= 0 {
-		return d
-	}
-	r.bad = true
-	return 0
-}
-
-func (r *reader) varint() int64 {
-	i, n := binary.Varint(r.rest)
-	r.take(n)
-	return i
-}
-
-func (r *reader) field() string {
-	size, n := binary.Uvarint(r.rest)
-	r.take(n)
-	if size > uint64(len(r.rest)) {
-		r.rest, r.bad = nil, true
-		return ""
-	}
-	s := string(r.rest[:size])
-	r.rest = r.rest[size:]
-	return s
 }

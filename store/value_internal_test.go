@@ -3,7 +3,6 @@ package store
 import (
 	"bytes"
 	"encoding/binary"
-	"reflect"
 	"testing"
 	"time"
 
@@ -30,9 +29,8 @@ func FuzzDecodeValue(f *testing.F) {
 		if v.fresh <= 0 || v.tail < 0 || v.fresh+v.tail <= 0 || len(v.etag)+len(v.payload) > len(data) {
 			t.Errorf("%+v", v)
 		}
-		again, err := decodeValue(v.encode(key), key)
-		if err != nil || !reflect.DeepEqual(again, v) {
-			t.Errorf("%+v, %v, then %+v", v, err, again)
+		if again := v.encode(key); !bytes.Equal(again, data) {
+			t.Errorf("%+v stands there as %x, and is written as %x", v, data, again)
 		}
 		if _, err := decodeValue(data, key+"x"); err == nil {
 			t.Error("under another key")

@@ -33,15 +33,15 @@ var rules = map[string]rule{
 	// The door. A door for another framework is a copy of it, and changes nothing else.
 	"middleware": {own: []string{"internal/mark", "output", "response", "store"}, others: []string{echoLib}},
 	// memstore, because a zero Config caches in this process.
-	"output": {own: []string{"internal/checksum", "internal/fleet", "internal/flight", "internal/mark", "internal/striped", "response", "store", "store/memstore"}},
+	"output": {own: []string{"internal/checksum", "internal/fleet", "internal/flight", "internal/mark", "internal/striped", "internal/varint", "response", "store", "store/memstore"}},
 	// For the tests of applications, which are Echo's.
 	"output/outputtest": {own: []string{"internal/mark"}, others: []string{echoLib}},
 	// What browsers and CDNs are told stands alone: useful without a cache.
 	"response": {},
 	// The portable type knows no driver.
-	"store":            {own: []string{"internal/checksum", "internal/fleet", "internal/flight", "internal/striped"}},
+	"store":            {own: []string{"internal/checksum", "internal/fleet", "internal/flight", "internal/striped", "internal/varint"}},
 	"store/memstore":   {own: []string{"store"}, others: []string{cacheLib}},
-	"store/redisstore": {own: []string{"internal/checksum", "store"}, others: []string{redisLib}},
+	"store/redisstore": {own: []string{"internal/checksum", "internal/varint", "store"}, others: []string{redisLib}},
 	"store/tiered":     {own: []string{"store", "store/memstore"}},
 	// The contract is for everybody's drivers. It brings their tests what its own property needs, and their programs
 	// nothing.
@@ -63,6 +63,7 @@ var rules = map[string]rule{
 	"internal/striped":       {},
 	"internal/testredis":     {own: []string{"internal/child"}},
 	"internal/tools/testsum": {},
+	"internal/varint":        {},
 }
 
 // requirements are the modules that the root go.mod may require directly, each with its reason. What needs another

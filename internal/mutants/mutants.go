@@ -105,7 +105,13 @@ func Run(t *testing.T, binary, dir, name string, args ...string) (said string, f
 	t.Helper()
 	run := exec.CommandContext(t.Context(), binary, args...)
 	run.Dir = dir
-	run.Env = append(os.Environ(), "MUTANT="+name, "MUTANTS=")
+	// Tests that end in a panic leave their files behind, and perhaps a server that still writes while it dies.
+	temp, err := os.MkdirTemp("", "mutant") //nolint:usetesting // that must be able to fail to go
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = os.RemoveAll(temp) }()
+	run.Env = append(os.Environ(), "MUTANT="+name, "MUTANTS=", "TMPDIR="+temp)
 	out, err := run.CombinedOutput()
 	said = string(out)
 	return said, err != nil && (strings.Contains(said, "--- FAIL") || strings.Contains(said, "panic: "))

@@ -11,6 +11,7 @@ import (
 	"unsafe"
 
 	"github.com/echocache/echocache/internal/checksum"
+	"github.com/echocache/echocache/internal/varint"
 	"github.com/echocache/echocache/store"
 )
 
@@ -110,14 +111,16 @@ func (s *Store) decode(whole, head []byte, key string) (*store.Record, error) {
 			return nil, err
 		}
 	}
-	d := decoder{rest: text}
-	r.TTL = time.Duration(d.number(maxMilliseconds)) * time.Millisecond
-	r.Tags = d.tags(tags, room.tags[:0])
-	r.Value = slices.Clip(d.rest)
-	if s.seals == nil {
-		summed = whole[from : end-len(d.rest)]
+	ttl, at := varint.Read(text, 0)
+	r.Tags, at = readTags(text, at, tags, room.tags[:0])
+	if at < 0 || ttl > maxMilliseconds {
+		return nil, errDamaged
 	}
-	if d.bad || checksum.Of(summed, key) != binary.LittleEndian.Uint32(whole[end:]) {
+	r.TTL, r.Value = time.Duration(ttl)*time.Millisecond, slices.Clip(text[at:])
+	if s.seals == nil {
+		summed = whole[from : len(head)+at]
+	}
+	if checksum.Of(summed, key) != binary.LittleEndian.Uint32(whole[end:]) {
 		return nil, errDamaged
 	}
 	return r, nil
@@ -162,43 +165,18 @@ func digits(b []byte, end byte) (n uint64, rest []byte, ok bool) {
 	return 0, nil, false
 }
 
-// decoder takes a record apart. Once something is wrong it is bad and gives nothing more.
-type decoder struct {
-	rest []byte
-	bad  bool
-}
-
-// number returns a varint of at most limit, which is no less than what one byte can say.
-func (d *decoder) number(limit uint64) uint64 {
-	if len(d.rest) > 0 && d.rest[0] < 0x80 { // most are of one byte
-		n := d.rest[0]
-		d.rest = d.rest[1:]
-		return uint64(n)
-	}
-	n, size := binary.Uvarint(d.rest)
-	if size <= 0 || n > limit {
-		d.fail()
-		return 0
-	}
-	d.rest = d.rest[size:]
-	return n
-}
-
-func (d *decoder) fail() { d.rest, d.bad = nil, true }
-
-// tags reads n tags into room, or more if it takes more. They share their bytes with the record.
-func (d *decoder) tags(n int, room []string) []string {
+// readTags reads n tags into room, or more if it takes more. They share their bytes with the record.
+func readTags(b []byte, at, n int, room []string) ([]string, int) {
 	if n == 0 {
-		return nil
+		return nil, at
 	}
 	for range n {
-		size := d.number(math.MaxInt32)
-		if size > uint64(len(d.rest)) {
-			d.fail()
-			return nil
+		var size uint64
+		if size, at = varint.Read(b, at); at < 0 || size > uint64(len(b)-at) {
+			return nil, varint.Bad
 		}
-		room = append(room, unsafe.String(unsafe.SliceData(d.rest), int(size)))
-		d.rest = d.rest[size:]
+		tag := b[at:][:size]
+		room, at = append(room, unsafe.String(unsafe.SliceData(tag), len(tag))), at+len(tag)
 	}
-	return slices.Clip(room)
+	return slices.Clip(room), at
 }

@@ -1,6 +1,8 @@
 package redisstore_test
 
 import (
+	"bytes"
+	"encoding/binary"
 	"math"
 	"strings"
 	"testing"
@@ -10,6 +12,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"pgregory.net/rapid"
 
+	"github.com/echocache/echocache/internal/checksum"
 	"github.com/echocache/echocache/store"
 	"github.com/echocache/echocache/store/redisstore"
 )
@@ -59,20 +62,46 @@ func FuzzDecode(f *testing.F) {
 	whole, head := s.Encoded("k", record)
 	f.Add(whole, len(head))
 	f.Add(whole[:len(head)], len(head))
+	record.Sliding = time.Minute
+	whole, head = s.Encoded("k", record)
+	f.Add(whole, len(head))
 	f.Add([]byte("27 0123456789abcdef\x01\x00\x00\x00\x00"), 20)
+	f.Add([]byte("27 0123456789abcdef\x00\x81\x00v\x00\x00\x00\x00"), 20) // a TTL of 1 in two bytes
 	f.Add([]byte{}, 0)
 	f.Fuzz(func(t *testing.T, whole []byte, n int) {
 		if n < 0 || n > len(whole) {
 			return
 		}
 		r, err := redisstore.Decode(whole, whole[:n], "k")
+		for at := n; r == nil && at+4 <= len(whole); at++ { // chance finds no checksum, whichever bytes it is of
+			whole = bytes.Clone(whole)
+			sum := checksum.Of(whole[min(epochOf(whole), at):at], "k")
+			binary.LittleEndian.PutUint32(whole[len(whole)-4:], sum)
+			r, err = redisstore.Decode(whole, whole[:n], "k")
+		}
 		if (r == nil) == (err == nil) {
 			t.Errorf("Decode = %v, %v", r, err)
 		}
-		if r != nil && (len(r.Tags) > store.MaxTags || len(r.Value) > len(whole)) {
+		if r == nil {
+			return
+		}
+		if len(r.Tags) > store.MaxTags {
 			t.Errorf("Decode = %v", r)
 		}
+		again, head := s.Encoded("k", *r)
+		if again != nil && !bytes.Equal(again[len(head):len(again)-4], whole[n:len(whole)-4]) {
+			t.Errorf("%+v stands there as %x, and is written as %x", r, whole[n:], again[len(head):])
+		}
 	})
+}
+
+// epochOf returns where a record's epoch begins, if it has one.
+func epochOf(whole []byte) int {
+	from := bytes.IndexByte(whole, ' ') + 1
+	if bytes.HasPrefix(whole, []byte("3")) {
+		from += bytes.IndexByte(whole[from:], ' ') + 1
+	}
+	return from
 }
 
 func TestLabelShowsTheProgrammersWordsOnly(t *testing.T) {
