@@ -6,8 +6,12 @@ import (
 	"io"
 	"log"
 	"os"
+	"os/exec"
 	"reflect"
+	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/echocache/echocache/bench/internal/load"
 	"github.com/echocache/echocache/bench/internal/record"
@@ -71,12 +75,49 @@ func TestALoadFailsIfTheOriginRuns(t *testing.T) {
 
 func TestAHitInAProcessOfItsOwn(t *testing.T) {
 	t.Parallel()
-	cost, err := try().hitOf(t.Context(), target.Ours, 1024, true)
+	self, err := try().laidOut(t.Context(), t.TempDir(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cost, err := hitOf(t.Context(), self, target.Ours, 1024, true, 10*time.Millisecond)
 	if err != nil || cost.Nanoseconds <= 0 {
 		t.Errorf("got %+v, %v", cost, err)
 	}
-	if _, err := try().hitOf(t.Context(), "nobody", 1024, true); err == nil {
+	if _, err := hitOf(t.Context(), self, "nobody", 1024, true, 10*time.Millisecond); err == nil {
 		t.Error("nobody was measured")
+	}
+}
+
+// TestALaterRoundIsLinkedAnew, in another order of the same functions.
+func TestALaterRoundIsLinkedAnew(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("links a large program")
+	}
+	temp := t.TempDir()
+	var orders [][]string
+	for round := 1; round <= 2; round++ {
+		program, err := try().laidOut(t.Context(), temp, round)
+		if err != nil {
+			t.Fatal(err)
+		}
+		symbols, err := exec.CommandContext(t.Context(), "go", "tool", "nm", "-n", program).Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var order []string
+		for line := range strings.Lines(string(symbols)) {
+			if parts := strings.Fields(line); len(parts) == 3 && parts[1] == "T" {
+				order = append(order, parts[2])
+			}
+		}
+		orders = append(orders, order)
+		if cost, err := hitOf(t.Context(), program, target.Ours, 1024, false, 10*time.Millisecond); err != nil || cost.Nanoseconds <= 0 {
+			t.Errorf("got %+v, %v", cost, err)
+		}
+	}
+	if len(orders[0]) < 1000 || slices.Equal(orders[0], orders[1]) {
+		t.Errorf("%d functions, in the same order twice", len(orders[0]))
 	}
 }
 
