@@ -28,7 +28,7 @@ type page struct {
 // clock holds the header values that change with time, as they stood at one second. It is one piece of memory, to which the
 // header maps refer.
 type clock struct {
-	from, to time.Duration // what the page has left while they stand: from no less than the one, and to less than the other
+	from, to time.Duration // what the page has left while they stand: at least from, and less than to
 	source   *source
 	told     [1]string // of Age
 	status   [1]string // of Cache-Status; "" if it is off

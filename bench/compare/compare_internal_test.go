@@ -91,9 +91,6 @@ func TestAHitInAProcessOfItsOwn(t *testing.T) {
 // TestALaterRoundIsLinkedAnew, in another order of the same functions.
 func TestALaterRoundIsLinkedAnew(t *testing.T) {
 	t.Parallel()
-	if testing.Short() {
-		t.Skip("links a large program")
-	}
 	temp := t.TempDir()
 	var orders [][]string
 	for round := 1; round <= 2; round++ {

@@ -27,12 +27,17 @@ func (r *runner) build(ctx context.Context, temp, dir, pattern string) (goBench,
 	b := goBench{
 		dir: filepath.Join(r.root, dir), binary: filepath.Join(temp, strings.ReplaceAll(dir, "/", "-")+".test"), pattern: pattern,
 	}
-	command := exec.CommandContext(ctx, "go", "test", "-c", "-o", b.binary, ".")
-	command.Dir, command.Env = b.dir, append(os.Environ(), "GOWORK=off")
+	return b, goTool(ctx, b.dir, "test", "-c", "-o", b.binary, ".")
+}
+
+// goTool runs the go command in a directory, for that module alone.
+func goTool(ctx context.Context, dir string, args ...string) error {
+	command := exec.CommandContext(ctx, "go", args...)
+	command.Dir, command.Env = dir, append(os.Environ(), "GOWORK=off")
 	if out, err := command.CombinedOutput(); err != nil {
-		return b, fmt.Errorf("build the benchmarks of %s: %w: %s", dir, err, out)
+		return fmt.Errorf("go %s in %s: %w: %s", strings.Join(args, " "), dir, err, out)
 	}
-	return b, nil
+	return nil
 }
 
 // measurement is one line of a benchmark.

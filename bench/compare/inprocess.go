@@ -66,12 +66,8 @@ func (r *runner) laidOut(ctx context.Context, temp string, round int) (string, e
 		return os.Executable()
 	}
 	program := filepath.Join(temp, "compare")
-	command := exec.CommandContext(ctx, "go", "build", fmt.Sprintf("-ldflags=-randlayout=%d", round), "-o", program, "./compare")
-	command.Dir, command.Env = filepath.Join(r.root, "bench"), append(os.Environ(), "GOWORK=off")
-	if out, err := command.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("link once more: %w: %s", err, out)
-	}
-	return program, nil
+	layout := fmt.Sprintf("-ldflags=-randlayout=%d", round)
+	return program, goTool(ctx, filepath.Join(r.root, "bench"), "build", layout, "-o", program, "./compare")
 }
 
 // hitOf has a program measure one target.

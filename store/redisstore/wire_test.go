@@ -85,7 +85,7 @@ func FuzzDecode(f *testing.F) {
 		if r == nil {
 			return
 		}
-		if len(r.Tags) > store.MaxTags {
+		if len(r.Tags) > store.MaxTags || len(r.Value) > len(whole) {
 			t.Errorf("Decode = %v", r)
 		}
 		again, head := s.Encoded("k", *r)

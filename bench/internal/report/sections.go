@@ -43,8 +43,8 @@ func label(who string) string {
 
 func inProcess(b *strings.Builder, r *record.Results) {
 	b.WriteString("## A hit in process\n\nOne request and one writer, used over and over; the writer counts what it is given and drops it. " +
-		"Ratios to bare Echo, which makes the\nsame answer in its handler; below 1 is faster. `gin` is what `gin-cache` has below it. Each round has the program's functions in another order, the\n" +
-		"first in the linker's own: the order alone makes a tenth of what a hit takes, either way.\n\n")
+		"Ratios to bare Echo, which makes the\nsame answer in its handler; below 1 is faster. `gin` is what `gin-cache` has below it. " +
+		"Each round has the program's functions in\nanother order, the first in the linker's own: the order alone makes a tenth of what a hit takes, either way.\n\n")
 	for _, size := range []string{record.Small, record.Large} {
 		for _, parallel := range []bool{false, true} {
 			name := record.Mode(size, parallel)
